@@ -1,0 +1,4531 @@
+/*
+ * sockcat: move bytes between a program and the network.
+ *
+ * The file reads from top to bottom: each section uses only what stands
+ * above it.  The sections: platform, messages, numbers, addresses, sockets,
+ * endpoints, pumps, serving, room, port, modes, command line, main.
+ * sockcat.1 is the contract with the user.
+ */
+
+/*
+ * ---- platform -------------------------------------------------------------
+ *
+ * C11 and POSIX.1-2008, plus what Linux does better behind a shim.  Built
+ * with -DPORTABLE only the plain POSIX paths remain.  Nothing below this
+ * section asks which system it is compiled for.
+ */
+#define _GNU_SOURCE
+
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#define VERSION "0.1"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define MS 1000000LL            /* nanoseconds in a millisecond */
+#define SECOND (1000 * MS)
+#define NEVER INT64_MAX         /* a deadline or a limit that never passes */
+
+/* The exit statuses, as in sockcat.1. */
+enum status {
+	DONE = 0,               /* everything was delivered */
+	FAILED = 1,             /* network or I/O */
+	MISUSED = 2,            /* the command line */
+	UNRESOLVED = 3,         /* a name has no address */
+	TIMED_OUT = 124,        /* a time limit passed */
+};
+
+enum {
+	BUFFER_SIZE = 256 * 1024,       /* one read of a stream */
+	DATAGRAM_OUT = 8192,            /* console bytes put in one datagram */
+	SCRAP_SIZE = 16 * 1024,         /* one read of bytes to throw away */
+	ADDRESSES = 64,                 /* used of what a name resolves to */
+	LISTENERS = 16,                 /* sockets of one listener */
+	LOOKUPS = 16,                   /* running at the same time */
+	WAITING = 4,                    /* workers in accept, per socket */
+	PEERS = 1024,                   /* datagram peers remembered */
+	RING_SIZE = 4 * 1024 * 1024,    /* bytes a room holds for laggards */
+	DELIVERY = 256 * 1024,          /* bytes to one laggard in one go */
+};
+
+static const int64_t race_delay = 250 * MS;     /* RFC 8305, section 5 */
+static const int64_t farewell = 2 * SECOND;     /* close: no progress */
+static const int64_t short_pause = 100 * MS;    /* out of descriptors */
+static const int64_t remembered = 300 * SECOND; /* silent datagram peers */
+static const int64_t eviction = SECOND;         /* a laggard holds up others */
+
+/* Service threads: 64 KiB, more where a sanitizer's frames need it. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STACK_SIZE (1024 * 1024)
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+	__has_feature(memory_sanitizer)
+#define STACK_SIZE (1024 * 1024)
+#endif
+#endif
+#ifndef STACK_SIZE
+#define STACK_SIZE (64 * 1024)
+#endif
+
+/* A read or recv that the tests can make as short as they like. */
+#ifndef CHUNK
+#define CHUNK BUFFER_SIZE
+#endif
+
+#if defined(__linux__) && !defined(PORTABLE)
+#ifndef SIOCOUTQ
+#define SIOCOUTQ TIOCOUTQ       /* the same, without the kernel's headers */
+#endif
+
+enum { HAVE_ABSTRACT = 1, HAVE_OUTQ = 1 };
+
+static int sock_new(int domain, int type)
+{
+	return socket(domain, type | SOCK_CLOEXEC, 0);
+}
+
+static int sock_take(int listener, struct sockaddr *sa, socklen_t *len)
+{
+	return accept4(listener, sa, len, SOCK_CLOEXEC);
+}
+
+/*
+ * unacknowledged(fd): how many bytes, a FIN counting as one, the peer's
+ * kernel has not confirmed yet; 0 as well where that has no meaning.
+ */
+static int64_t unacknowledged(int fd)
+{
+	int family = 0, n = 0;
+	socklen_t len = sizeof(family);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0 ||
+		family == AF_UNIX || ioctl(fd, SIOCOUTQ, &n) < 0)
+		return 0;
+	return n;
+}
+
+static void sock_linger(int fd)
+{
+	(void)fd;
+}
+
+#else
+
+enum { HAVE_ABSTRACT = 0, HAVE_OUTQ = 0 };
+
+static int cloexec(int fd)
+{
+	if (fd >= 0)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
+}
+
+static int sock_new(int domain, int type)
+{
+	return cloexec(socket(domain, type, 0));
+}
+
+static int sock_take(int listener, struct sockaddr *sa, socklen_t *len)
+{
+	return cloexec(accept(listener, sa, len));
+}
+
+static int64_t unacknowledged(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+/* The kernel cannot be asked what is unconfirmed: let close(2) wait. */
+static void sock_linger(int fd)
+{
+	struct linger l = { 1, 60 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+}
+
+#endif
+
+#ifdef __linux__
+/* Let the route, not the interface of the question, carry the answer. */
+static void pktinfo_any_interface(struct in_pktinfo *p)
+{
+	p->ipi_ifindex = 0;
+}
+#else
+#define in_pktinfo in_addr
+#define IP_PKTINFO IP_RECVDSTADDR
+static void pktinfo_any_interface(struct in_addr *p)
+{
+	(void)p;
+}
+#endif
+#ifndef TCP_KEEPIDLE
+#define TCP_KEEPIDLE TCP_KEEPALIVE
+#endif
+
+/* now(): nanoseconds on a clock that is never set. */
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * SECOND + t.tv_nsec;
+}
+
+/* after(span): the moment when span nanoseconds from now have passed. */
+static int64_t after(int64_t span)
+{
+	return span == NEVER ? NEVER : now() + span;
+}
+
+/* poll_time(deadline): what poll(2) is to be told, rounded up. */
+static int poll_time(int64_t deadline)
+{
+	int64_t left;
+
+	if (deadline == NEVER)
+		return -1;
+	left = (deadline - now() + MS - 1) / MS;
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+static void pause_for(int64_t span)
+{
+	struct timespec t = { span / SECOND, span % SECOND };
+
+	while (nanosleep(&t, &t) < 0 && errno == EINTR)
+		continue;
+}
+
+/*
+ * thread_start(run, arg, stack): a detached thread with that many bytes of
+ * stack, 0: the system's default.  -1 with errno when there can be none.
+ */
+static int thread_start(void *(*run)(void *), void *arg, size_t stack)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int error = pthread_attr_init(&attr);
+
+	if (error == 0) {
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+		if (stack > 0)
+			pthread_attr_setstacksize(&attr, stack);
+		error = pthread_create(&thread, &attr, run, arg);
+		pthread_attr_destroy(&attr);
+	}
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+/* signal_init(c): a condition that is waited for on the clock of now(). */
+static void signal_init(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(c, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+/* signal_wait(c, m, deadline): false when the deadline has passed. */
+static bool signal_wait(pthread_cond_t *c, pthread_mutex_t *m, int64_t deadline)
+{
+	struct timespec t = { deadline / SECOND, deadline % SECOND };
+
+	if (deadline == NEVER)
+		return pthread_cond_wait(c, m) == 0;
+	return pthread_cond_timedwait(c, m, &t) == 0;
+}
+
+/*
+ * ---- messages -------------------------------------------------------------
+ *
+ * A function that fails keeps the reason where it failed (fail) and returns
+ * -1; whoever decides what that means says it, once (complain).  One event
+ * is one line and one write(2).  Bytes that came from outside are made
+ * printable, so no peer can draw on a terminal.
+ */
+struct why {
+	enum status status;
+	int error;              /* errno of the failing call, or 0 */
+	char text[400];
+};
+
+static _Thread_local struct why why;
+
+static int loudness;            /* -1 --quiet, 1 -v, 2 -vv; main writes it */
+
+/* printable(to, size, from): copy, with \xHH for what is not plain ASCII. */
+static char *printable(char *to, size_t size, const char *from)
+{
+	char *p = to;
+
+	for (; *from && (size_t)(p - to) + 5 < size; from++) {
+		if ((unsigned char)*from >= ' ' && (unsigned char)*from < 127)
+			*p++ = *from;
+		else
+			p += sprintf(p, "\\x%02X", (unsigned char)*from);
+	}
+	*p = '\0';
+	return to;
+}
+
+/*
+ * fail_as(status, format): keep the reason and the exit status that belongs
+ * to it; a format that ends in ':' has strerror(errno) added.  Returns -1.
+ */
+static int vfail(enum status status, const char *format, va_list args)
+{
+	int error = errno;
+	size_t used;
+
+	vsnprintf(why.text, sizeof(why.text), format, args);
+	why.status = status;
+	why.error = error;
+	used = strlen(why.text);
+	if (used > 0 && format[strlen(format) - 1] == ':')
+		snprintf(why.text + used, sizeof(why.text) - used, " %s",
+			strerror(error));
+	return -1;
+}
+
+__attribute__((format(printf, 2, 3)))
+static int fail_as(enum status status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfail(status, format, args);
+	va_end(args);
+	return -1;
+}
+
+/* fail(format): the same, for the network and for I/O. */
+__attribute__((format(printf, 1, 2)))
+static int fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfail(FAILED, format, args);
+	va_end(args);
+	return -1;
+}
+
+static void write_line(const char *prefix, const char *format, va_list args)
+{
+	char raw[1024], line[1200];
+	size_t n;
+
+	vsnprintf(raw, sizeof(raw), format, args);
+	n = (size_t)snprintf(line, sizeof(line), "%s", prefix);
+	printable(line + n, sizeof(line) - n - 1, raw);
+	n = strlen(line);
+	line[n++] = '\n';
+	if (write(STDERR_FILENO, line, n) < 0)
+		return; /* there is nobody else to tell */
+}
+
+/* say(format): one line about something that went wrong. */
+__attribute__((format(printf, 1, 2)))
+static void say(const char *format, ...)
+{
+	va_list args;
+
+	if (loudness < 0)
+		return;
+	va_start(args, format);
+	write_line("sockcat: ", format, args);
+	va_end(args);
+}
+
+/* tell(format): one line for -v about what happens. */
+__attribute__((format(printf, 1, 2)))
+static void tell(const char *format, ...)
+{
+	va_list args;
+
+	if (loudness < 1)
+		return;
+	va_start(args, format);
+	write_line("", format, args);
+	va_end(args);
+}
+
+/* complain(): say why; the exit status that belongs to it. */
+static int complain(void)
+{
+	say("%s", why.text);
+	return why.status;
+}
+
+/*
+ * ---- numbers --------------------------------------------------------------
+ *
+ * Texts are parsed whole: what is left over, out of range or empty is an
+ * error that names what was being read and the text.
+ */
+static int misuse(const char *what, const char *text, const char *wanted)
+{
+	return fail_as(MISUSED, "%s: \"%s\" is not %s", what, text, wanted);
+}
+
+/* digits(text, base, limit, rest): the number at the start, -1 if none. */
+static int64_t digits(const char *text, int base, int64_t limit,
+	const char **rest)
+{
+	const char *p = text;
+	int64_t n = 0;
+
+	for (; *p >= '0' && *p < '0' + base; p++) {
+		n = n * base + (*p - '0');
+		if (n > limit)
+			return -1;
+	}
+	*rest = p;
+	return p == text ? -1 : n;
+}
+
+/* parse_number(what, text, min, max, to): a decimal number from min to max. */
+static int parse_number(const char *what, const char *text, int64_t min,
+	int64_t max, int64_t *to)
+{
+	const char *rest = text;
+	char wanted[80];
+	int64_t n = digits(text, 10, max, &rest);
+
+	snprintf(wanted, sizeof(wanted), "a number from %lld to %lld",
+		(long long)min, (long long)max);
+	if (n < min || *rest)
+		return misuse(what, text, wanted);
+	*to = n;
+	return 0;
+}
+
+/* parse_octal(what, text, max, to): permissions. */
+static int parse_octal(const char *what, const char *text, int64_t max,
+	int64_t *to)
+{
+	const char *rest = text;
+	int64_t n = digits(text, 8, max, &rest);
+
+	if (n < 0 || *rest)
+		return misuse(what, text, "an octal mode from 0 to 777");
+	*to = n;
+	return 0;
+}
+
+/* parse_size(what, text, min, to): bytes up to 1 GiB, with k, M or G. */
+static int parse_size(const char *what, const char *text, int64_t min,
+	int64_t *to)
+{
+	static const char wanted[] = "a size from 1 to 1G (suffixes k, M, G)";
+	const char *rest = text, *unit;
+	int64_t n = digits(text, 10, 1LL << 30, &rest);
+
+	if (n < 0)
+		return misuse(what, text, wanted);
+	unit = *rest ? strchr("kMG", *rest) : NULL;
+	if (unit) {
+		n <<= 10 * (unit - "kMG" + 1);
+		rest++;
+	}
+	if (*rest || n < min || n > 1LL << 30)
+		return misuse(what, text, wanted);
+	*to = n;
+	return 0;
+}
+
+/*
+ * parse_time(what, text, min, to): nanoseconds.  Seconds unless there is a
+ * suffix ms, s, m or h; fractions allowed; at least min, at most 1e6 hours.
+ */
+static int parse_time(const char *what, const char *text, int64_t min,
+	int64_t *to)
+{
+	static const struct {
+		const char *suffix;
+		int64_t scale;
+	} units[] = { { "", SECOND }, { "s", SECOND }, { "ms", MS },
+		{ "m", 60 * SECOND }, { "h", 3600 * SECOND } };
+	static const char wanted[] =
+		"a time (seconds, or with a suffix ms, s, m, h)";
+	const char *rest = text;
+	int64_t whole = digits(text, 10, 1000000, &rest), part = 0, tenth = 1;
+	int64_t n;
+
+	if (whole < 0)
+		return misuse(what, text, wanted);
+	if (*rest == '.') {
+		if (rest[1] < '0' || rest[1] > '9')
+			return misuse(what, text, wanted);
+		for (rest++; *rest >= '0' && *rest <= '9'; rest++)
+			if (tenth < 1000000) {
+				part = part * 10 + (*rest - '0');
+				tenth *= 10;
+			}
+	}
+	for (size_t i = 0; i < COUNT(units); i++) {
+		if (strcmp(rest, units[i].suffix) != 0)
+			continue;
+		n = whole * units[i].scale + part * (units[i].scale / tenth);
+		if (n < min)
+			return misuse(what, text, "a time above 0");
+		*to = n;
+		return 0;
+	}
+	return misuse(what, text, wanted);
+}
+
+/*
+ * ---- addresses ------------------------------------------------------------
+ *
+ * A target is what was asked for: a host, maybe by name, and a port, or a
+ * path.  An addr is what it is: a socket address.  Resolving leads from one
+ * to the other, under a deadline.
+ */
+struct addr {
+	socklen_t len;
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+	};
+};
+
+struct addr_list {
+	int count;
+	struct addr at[ADDRESSES];
+};
+
+struct target {
+	const char *host;       /* as written; NULL: every address */
+	const char *path;       /* a Unix-domain socket instead */
+	int port;
+	int family;             /* AF_UNSPEC: both */
+	int type;               /* SOCK_STREAM or SOCK_DGRAM */
+	bool numeric;           /* no lookups */
+};
+
+enum { ADDR_TEXT = 160, PLACE_TEXT = 440 };
+
+static int addr_port(const struct addr *a)
+{
+	if (a->sa.sa_family == AF_INET6)
+		return ntohs(a->in6.sin6_port);
+	return a->sa.sa_family == AF_INET ? ntohs(a->in.sin_port) : 0;
+}
+
+static void addr_set_port(struct addr *a, int port)
+{
+	if (a->sa.sa_family == AF_INET6)
+		a->in6.sin6_port = htons((uint16_t)port);
+	else if (a->sa.sa_family == AF_INET)
+		a->in.sin_port = htons((uint16_t)port);
+}
+
+/* addr_host(a, text): the numeric address, or the path; '@': abstract. */
+static char *addr_host(const struct addr *a, char text[ADDR_TEXT])
+{
+	size_t n;
+
+	text[0] = '\0';
+	if (a->sa.sa_family != AF_UNIX) {
+		if (getnameinfo(&a->sa, a->len, text, ADDR_TEXT, NULL, 0,
+			NI_NUMERICHOST) != 0)
+			strcpy(text, "?");
+		return text;
+	}
+	if (a->len <= offsetof(struct sockaddr_un, sun_path))
+		return strcpy(text, "(unnamed)");
+	n = a->len - offsetof(struct sockaddr_un, sun_path);
+	memcpy(text, a->un.sun_path, n);
+	text[n] = '\0';
+	if (text[0] == '\0')
+		text[0] = '@';
+	return text;
+}
+
+/* addr_text(a, text): `ADDRESS PORT`, or the path. */
+static char *addr_text(const struct addr *a, char text[ADDR_TEXT])
+{
+	size_t n;
+
+	addr_host(a, text);
+	n = strlen(text);
+	if (a->sa.sa_family != AF_UNIX)
+		snprintf(text + n, ADDR_TEXT - n, " %d", addr_port(a));
+	return text;
+}
+
+/* addr_unmap(a): an IPv4 address in IPv6 clothes becomes plain IPv4. */
+static void addr_unmap(struct addr *a)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+
+	if (a->sa.sa_family != AF_INET6 ||
+		!IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr))
+		return;
+	in.sin_port = a->in6.sin6_port;
+	memcpy(&in.sin_addr, &a->in6.sin6_addr.s6_addr[12], 4);
+	a->in = in;
+	a->len = sizeof(in);
+}
+
+static bool addr_same(const struct addr *a, const struct addr *b)
+{
+	return a->len == b->len && memcmp(&a->sa, &b->sa, a->len) == 0;
+}
+
+static bool addr_is_multicast(const struct addr *a)
+{
+	if (a->sa.sa_family == AF_INET6)
+		return IN6_IS_ADDR_MULTICAST(&a->in6.sin6_addr);
+	return a->sa.sa_family == AF_INET &&
+		IN_MULTICAST(ntohl(a->in.sin_addr.s_addr));
+}
+
+/* addr_unix(path, a): -1 when the path does not fit; '@': abstract. */
+static int addr_unix(const char *path, struct addr *a)
+{
+	size_t n = strlen(path);
+	bool abstract = path[0] == '@';
+
+	memset(a, 0, sizeof(*a));
+	if (n == 0)
+		return fail_as(MISUSED, "the path of the socket is empty");
+	if (n + !abstract > sizeof(a->un.sun_path))
+		return fail_as(MISUSED, "%.60s...: the path is too long, "
+			"%zu bytes fit in a socket's name", path,
+			sizeof(a->un.sun_path) - !abstract);
+	if (abstract && !HAVE_ABSTRACT)
+		return fail_as(MISUSED, "%s: there are no abstract names "
+			"on this system", path);
+	a->un.sun_family = AF_UNIX;
+	memcpy(a->un.sun_path, path, n);
+	if (abstract)
+		a->un.sun_path[0] = '\0';
+	a->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n +
+		!abstract);
+	return 0;
+}
+
+/* target_kind(t): what messages call its sort of socket. */
+static const char *target_kind(const struct target *t)
+{
+	if (t->path)
+		return t->type == SOCK_DGRAM ? "unix datagram" : "unix";
+	return t->type == SOCK_DGRAM ? "udp" : "tcp";
+}
+
+/* target_place(t, a, text): `localhost (::1) port 9 (tcp)`, for messages. */
+static char *target_place(const struct target *t, const struct addr *a,
+	char text[PLACE_TEXT])
+{
+	char host[ADDR_TEXT];
+	const char *kind = target_kind(t);
+
+	addr_host(a, host);
+	if (t->path)
+		snprintf(text, PLACE_TEXT, "%s (%.20s)", host, kind);
+	else if (!t->host || strcmp(t->host, host) == 0)
+		snprintf(text, PLACE_TEXT, "%s port %d (%.20s)", host,
+			addr_port(a), kind);
+	else
+		snprintf(text, PLACE_TEXT, "%.220s (%s) port %d (%.20s)",
+			t->host, host, addr_port(a), kind);
+	return text;
+}
+
+/*
+ * parse_port(what, text, t, min): the number of a port or of a service;
+ * min is 0 where the system may pick one.
+ */
+static int parse_port(const char *what, const char *text,
+	const struct target *t, int min, int *port)
+{
+	const char *protocol = t->type == SOCK_DGRAM ? "udp" : "tcp";
+	const char *rest = text;
+	int64_t n = digits(text, 10, 65535, &rest);
+	struct servent *service;
+	char wanted[80];
+
+	if (n >= min && !*rest) {
+		*port = (int)n;
+		return 0;
+	}
+	snprintf(wanted, sizeof(wanted), "a port from %d to 65535%s%s%s", min,
+		t->numeric ? "" : " or the name of a ",
+		t->numeric ? "" : protocol, t->numeric ? "" : " service");
+	service = t->numeric || !*text || isdigit((unsigned char)*text)
+		? NULL : getservbyname(text, protocol);
+	if (!service)
+		return misuse(what, text, wanted);
+	*port = ntohs((uint16_t)service->s_port);
+	return 0;
+}
+
+/*
+ * A lookup runs on a thread of its own, so that a deadline can bound it:
+ * whoever asked may give up on it, then the thread cleans up.
+ */
+struct lookup {
+	char *host;
+	struct addrinfo hints, *found;
+	int code;               /* of getaddrinfo(3) */
+	int error;              /* errno, when the code says EAI_SYSTEM */
+	bool done, dropped;
+};
+
+static struct {                 /* every lookup, under its lock */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool ready;
+	int running;
+} lookups = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void lookup_free(struct lookup *l)
+{
+	if (l->done && l->code == 0)
+		freeaddrinfo(l->found);
+	free(l->host);
+	free(l);
+}
+
+static void *lookup_run(void *arg)
+{
+	struct lookup *l = arg;
+	bool dropped;
+	int code = getaddrinfo(l->host, NULL, &l->hints, &l->found);
+
+	pthread_mutex_lock(&lookups.lock);
+	l->code = code;
+	l->error = errno;
+	l->done = true;
+	dropped = l->dropped;
+	lookups.running--;
+	pthread_cond_broadcast(&lookups.changed);
+	pthread_mutex_unlock(&lookups.lock);
+	if (dropped)
+		lookup_free(l);
+	return NULL;
+}
+
+/*
+ * lookup_wait(l, deadline): start l when there is room and wait for its end.
+ * -1 when there is none in time or no thread; l is then taken care of.
+ */
+static int lookup_wait(struct lookup *l, int64_t deadline)
+{
+	bool in_time = true, started = false;
+	int result = 0;
+
+	pthread_mutex_lock(&lookups.lock);
+	if (!lookups.ready)
+		signal_init(&lookups.changed);
+	lookups.ready = true;
+	while (in_time && lookups.running >= LOOKUPS)
+		in_time = signal_wait(&lookups.changed, &lookups.lock,
+			deadline);
+	if (in_time && thread_start(lookup_run, l, 0) < 0) {
+		result = fail("cannot look up %s:", l->host);
+	} else if (in_time) {
+		started = true;
+		lookups.running++;
+		while (in_time && !l->done)
+			in_time = signal_wait(&lookups.changed, &lookups.lock,
+				deadline);
+	}
+	if (result == 0 && !l->done)
+		result = fail_as(TIMED_OUT, "cannot resolve %s: "
+			"the time limit passed", l->host);
+	l->dropped = started && result < 0;
+	pthread_mutex_unlock(&lookups.lock);
+	if (result < 0 && !started)
+		lookup_free(l);
+	return result;
+}
+
+/* lookup_keep(to, found, port): copy what was found, without repeats. */
+static void lookup_keep(struct addr_list *to, const struct addrinfo *found,
+	int port)
+{
+	struct addr a;
+	int i;
+
+	for (; found && to->count < ADDRESSES; found = found->ai_next) {
+		if (found->ai_family != AF_INET && found->ai_family != AF_INET6)
+			continue;
+		memset(&a, 0, sizeof(a));
+		memcpy(&a.sa, found->ai_addr, found->ai_addrlen);
+		a.len = found->ai_addrlen;
+		addr_set_port(&a, port);
+		for (i = 0; i < to->count; i++)
+			if (addr_same(&a, &to->at[i]))
+				break;
+		if (i == to->count)
+			to->at[to->count++] = a;
+	}
+}
+
+static int lookup_failed(const char *host, int code, int error)
+{
+	if (code == EAI_SYSTEM)
+		return fail_as(UNRESOLVED, "cannot resolve %s: %s", host,
+			strerror(error));
+	return fail_as(UNRESOLVED, "cannot resolve %s: %s", host,
+		gai_strerror(code));
+}
+
+/*
+ * target_resolve(t, deadline, to): the addresses of t in the order of
+ * RFC 6724; a NULL host gives the wildcards, IPv6 first.
+ */
+static int target_resolve(const struct target *t, int64_t deadline,
+	struct addr_list *to)
+{
+	struct addrinfo hints = { .ai_family = t->family,
+		.ai_socktype = t->type,
+		.ai_flags = AI_NUMERICHOST | (t->host ? 0 : AI_PASSIVE) };
+	struct addrinfo *found = NULL;
+	struct lookup *l;
+	int code;
+
+	to->count = 0;
+	if (t->path) {
+		to->count = 1;
+		return addr_unix(t->path, &to->at[0]);
+	}
+	code = getaddrinfo(t->host, t->host ? NULL : "0", &hints, &found);
+	if (code == 0) {
+		lookup_keep(to, found, t->port);
+		freeaddrinfo(found);
+		return 0;
+	}
+	if (t->numeric)
+		return fail_as(MISUSED, "%s is no numeric address%s, and -n "
+			"allows no other", t->host,
+			t->family == AF_UNSPEC ? "" : " of this family");
+	l = calloc(1, sizeof(*l));
+	if (!l || !(l->host = strdup(t->host))) {
+		free(l);
+		return fail("cannot look up %s:", t->host);
+	}
+	hints.ai_flags = 0;
+	l->hints = hints;
+	if (lookup_wait(l, deadline) < 0)
+		return -1;
+	if (l->code == 0)
+		lookup_keep(to, l->found, t->port);
+	code = l->code == 0 ? 0 : lookup_failed(t->host, l->code, l->error);
+	lookup_free(l);
+	return code;
+}
+
+/*
+ * addr_list_interleave(l): alternate the families, the first one's first
+ * (RFC 8305, section 4), so that one dead family costs one delay.
+ */
+static void addr_list_interleave(struct addr_list *l)
+{
+	struct addr next;
+	int i, j;
+
+	for (i = 1; i < l->count; i++) {
+		j = i;
+		while (j < l->count && l->at[j].sa.sa_family ==
+			l->at[i - 1].sa.sa_family)
+			j++;
+		if (j == l->count)
+			return;
+		next = l->at[j];
+		memmove(&l->at[i + 1], &l->at[i],
+			(size_t)(j - i) * sizeof(next));
+		l->at[i] = next;
+	}
+}
+
+/*
+ * ---- sockets --------------------------------------------------------------
+ *
+ * Options on sockets, connecting (dial), listening (announce), accepting, and
+ * single datagrams.  The only calls of socket(2) are here.
+ */
+struct prefs {                  /* -1: what the system does by itself */
+	int64_t rcvbuf, sndbuf, tos, ttl, backlog, mode;
+	int keepalive;
+	int64_t keep_idle, keep_interval, keep_count;
+	bool nodelay, reuseaddr, reuseport, broadcast;
+	const char *source;     /* local address or path, or NULL */
+	int source_port;        /* 0: any */
+};
+
+struct listeners {
+	int count;
+	struct pollfd fd[LISTENERS];
+};
+
+static struct {                 /* the name of a socket in the file system */
+	bool there;
+	char path[ADDR_TEXT];
+	dev_t dev;
+	ino_t ino;
+} litter;                       /* announce and dial write it */
+
+/* litter_remove(): unlink the socket if it is still ours; for handlers too. */
+static void litter_remove(void)
+{
+	struct stat st;
+
+	if (litter.there && lstat(litter.path, &st) == 0 &&
+		st.st_dev == litter.dev && st.st_ino == litter.ino)
+		unlink(litter.path);
+	litter.there = false;
+}
+
+static void litter_keep(const struct addr *a)
+{
+	struct stat st;
+	char text[ADDR_TEXT];
+
+	if (a->sa.sa_family != AF_UNIX || addr_host(a, text)[0] == '@' ||
+		lstat(text, &st) < 0)
+		return;
+	snprintf(litter.path, sizeof(litter.path), "%s", text);
+	litter.dev = st.st_dev;
+	litter.ino = st.st_ino;
+	litter.there = true;
+}
+
+static int sock_set(int fd, int level, int option, int64_t value,
+	const char *what)
+{
+	int n = (int)value;
+
+	if (value < 0 || setsockopt(fd, level, option, &n, sizeof(n)) == 0)
+		return 0;
+	return fail("cannot set %s to %d:", what, n);
+}
+
+/* sock_tune_ip(fd, family, p): what lives in the IP layer. */
+static int sock_tune_ip(int fd, int family, const struct prefs *p)
+{
+	if (family == AF_INET6 &&
+		(sock_set(fd, IPPROTO_IPV6, IPV6_TCLASS, p->tos, "--tos") < 0 ||
+		sock_set(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, p->ttl,
+			"--ttl") < 0 ||
+		sock_set(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, p->ttl,
+			"--ttl") < 0))
+		return -1;
+	/* An IPv6 socket may carry IPv4 as well; not everywhere. */
+	if (sock_set(fd, IPPROTO_IP, IP_TOS, p->tos, "--tos") < 0 ||
+		sock_set(fd, IPPROTO_IP, IP_TTL, p->ttl, "--ttl") < 0 ||
+		sock_set(fd, IPPROTO_IP, IP_MULTICAST_TTL, p->ttl,
+			"--ttl") < 0)
+		return family == AF_INET6 ? 0 : -1;
+	return 0;
+}
+
+static int sock_tune_tcp(int fd, const struct prefs *p)
+{
+	if (sock_set(fd, IPPROTO_TCP, TCP_NODELAY, p->nodelay, "--nodelay") < 0)
+		return -1;
+	if (p->keepalive != 1)
+		return 0;
+	if (sock_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1, "--keepalive") < 0 ||
+		sock_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, p->keep_idle,
+			"--keepalive idle time") < 0 ||
+		sock_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, p->keep_interval,
+			"--keepalive interval") < 0 ||
+		sock_set(fd, IPPROTO_TCP, TCP_KEEPCNT, p->keep_count,
+			"--keepalive count") < 0)
+		return -1;
+	return 0;
+}
+
+/* sock_tune(fd, family, type, p): before connect or listen. */
+static int sock_tune(int fd, int family, int type, const struct prefs *p)
+{
+	if (sock_set(fd, SOL_SOCKET, SO_RCVBUF, p->rcvbuf, "--rcvbuf") < 0 ||
+		sock_set(fd, SOL_SOCKET, SO_SNDBUF, p->sndbuf, "--sndbuf") < 0)
+		return -1;
+	if (family == AF_UNIX)
+		return 0;
+	if ((p->tos >= 0 || p->ttl >= 0) && sock_tune_ip(fd, family, p) < 0)
+		return -1;
+	return type == SOCK_STREAM ? sock_tune_tcp(fd, p) : 0;
+}
+
+/* sock_timeouts(fd, span): how long a call on fd may block; 0: forever. */
+static void sock_timeouts(int fd, int64_t span)
+{
+	struct timeval t = { span / SECOND, span % SECOND / 1000 };
+
+	if (span > 0 && t.tv_sec == 0 && t.tv_usec < 1000)
+		t.tv_usec = 1000;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+}
+
+/* sock_error(fd): the error that waits on the socket, taken; 0: none. */
+static int sock_error(int fd)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return errno;
+	return error;
+}
+
+static struct addr sock_name(int fd)
+{
+	struct addr a = { .len = sizeof(a.un) };
+
+	if (getsockname(fd, &a.sa, &a.len) < 0)
+		memset(&a, 0, sizeof(a));
+	return a;
+}
+
+static bool sock_is_connected(int fd)
+{
+	struct addr a = { .len = sizeof(a.un) };
+
+	return getpeername(fd, &a.sa, &a.len) == 0;
+}
+
+/*
+ * local_end(t, p, deadline, local): what -s and -p ask for; local->len is 0
+ * when they ask for nothing.
+ */
+static int local_end(const struct target *t, const struct prefs *p,
+	int64_t deadline, struct addr *local)
+{
+	struct target source = *t;
+	struct addr_list list;
+
+	memset(local, 0, sizeof(*local));
+	if (!p->source)
+		return 0;
+	if (t->path)
+		source.path = p->source;
+	source.host = p->source;
+	source.port = p->source_port;
+	if (target_resolve(&source, deadline, &list) < 0)
+		return -1;
+	*local = list.at[0];
+	return 0;
+}
+
+/*
+ * sock_bind_local(fd, t, p, local, a): the local end of a client toward a.
+ * A Unix datagram client gets a private name, so that it can be answered.
+ */
+static int sock_bind_local(int fd, const struct target *t,
+	const struct prefs *p, struct addr local, const struct addr *a)
+{
+	char text[ADDR_TEXT];
+	int family = a->sa.sa_family;
+
+	if (local.len == 0 && family == AF_UNIX && t->type == SOCK_DGRAM) {
+		local.un.sun_family = AF_UNIX;
+		local.len = sizeof(sa_family_t);
+		snprintf(text, sizeof(text), "/tmp/sockcat.%ld",
+			(long)getpid());
+		if (!HAVE_ABSTRACT && addr_unix(text, &local) < 0)
+			return -1;
+	} else if (local.len == 0 && p->source_port > 0) {
+		local.sa.sa_family = (sa_family_t)family;
+		local.len = family == AF_INET6 ? sizeof(local.in6)
+			: sizeof(local.in);
+		addr_set_port(&local, p->source_port);
+	}
+	if (local.len == 0)
+		return 0;
+	if (p->source_port > 0 && p->reuseaddr && t->type == SOCK_STREAM &&
+		sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR") < 0)
+		return -1;
+	if (bind(fd, &local.sa, local.len) < 0)
+		return fail("cannot bind the local end to %s:",
+			addr_text(&local, text));
+	if (local.len > sizeof(sa_family_t))
+		litter_keep(&local);
+	return 0;
+}
+
+/*
+ * sock_connect(fd, t, p, a, deadline): begin to connect.  A stream over IP
+ * goes on in the background.  A Unix one waits for room in the backlog, which
+ * only a blocking connect does.  A datagram socket stays unconnected toward
+ * groups and broadcast addresses, whose answers come from elsewhere; the
+ * kernel tells a broadcast address by EACCES.
+ */
+static int sock_connect(int fd, const struct target *t, const struct prefs *p,
+	const struct addr *a, int64_t deadline)
+{
+	int64_t left = deadline == NEVER ? 0 : deadline - now();
+
+	if (t->type == SOCK_DGRAM && addr_is_multicast(a))
+		return 0;
+	if (t->path && left > 0)
+		sock_timeouts(fd, left);
+	else if (!t->path && t->type == SOCK_STREAM)
+		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (connect(fd, &a->sa, a->len) < 0) {
+		if (errno == EINPROGRESS)
+			return 0;
+		if (errno == EAGAIN && t->path && left > 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		if (errno == EACCES && t->type == SOCK_DGRAM && p->broadcast)
+			return sock_set(fd, SOL_SOCKET, SO_BROADCAST, 1,
+				"SO_BROADCAST");
+		if (errno != EINTR)
+			return -1;
+	}
+	if (t->path && left > 0)
+		sock_timeouts(fd, 0);
+	return 0;
+}
+
+/* A client's attempts to reach one of several addresses. */
+struct race {
+	const struct target *target;
+	const struct prefs *prefs;
+	int64_t deadline;
+	struct addr local;
+	struct addr_list list;
+	int next;               /* the address to start with */
+	int running;
+	struct pollfd fd[ADDRESSES];
+	int which[ADDRESSES];   /* the address of each running attempt */
+};
+
+static int race_failed(const struct race *r, int which, int error)
+{
+	char place[PLACE_TEXT];
+	bool late = error == ETIMEDOUT && now() >= r->deadline;
+
+	target_place(r->target, &r->list.at[which], place);
+	fail_as(late ? TIMED_OUT : FAILED, "connect to %s failed: %s", place,
+		late ? "no answer in time (-w)" : strerror(error));
+	why.error = error;
+	return -1;
+}
+
+/*
+ * race_start(r): begin to connect to the next address.  False when that can
+ * never work for any of them: the local end is not to be had.
+ */
+static bool race_start(struct race *r)
+{
+	int which = r->next++, fd;
+	const struct addr *a = &r->list.at[which];
+	const struct target *t = r->target;
+
+	if (r->local.len > 0 && r->local.sa.sa_family != a->sa.sa_family) {
+		if (why.text[0] == '\0')
+			fail("%s has no address of the family of -s %s",
+				t->host, r->prefs->source);
+		return true;
+	}
+	fd = sock_new(a->sa.sa_family, t->type);
+	if (fd < 0) {
+		race_failed(r, which, errno);
+		return true;
+	}
+	if (sock_tune(fd, a->sa.sa_family, t->type, r->prefs) < 0 ||
+		sock_bind_local(fd, t, r->prefs, r->local, a) < 0) {
+		close(fd);
+		return false;
+	}
+	if (sock_connect(fd, t, r->prefs, a, r->deadline) < 0) {
+		race_failed(r, which, errno);
+		close(fd);
+		return true;
+	}
+	r->which[r->running] = which;
+	r->fd[r->running++] = (struct pollfd){ .fd = fd, .events = POLLOUT };
+	return true;
+}
+
+/*
+ * race_look(r, peer): the connected socket of an attempt that succeeded, or
+ * -1; attempts that failed leave the race.  A socket that met itself (TCP's
+ * simultaneous open, from the port it connects to) met nobody.
+ */
+static int race_look(struct race *r, struct addr *peer)
+{
+	struct addr self;
+	int error, i = 0, fd;
+
+	while (i < r->running) {
+		fd = r->fd[i].fd;
+		if (r->fd[i].revents == 0) {
+			i++;
+			continue;
+		}
+		*peer = r->list.at[r->which[i]];
+		error = sock_error(fd);
+		self = sock_name(fd);
+		if (error == 0 && r->target->type == SOCK_STREAM &&
+			!r->target->path && addr_same(&self, peer))
+			error = ECONNREFUSED;
+		r->running--;
+		if (error == 0) {
+			r->fd[i] = r->fd[r->running];
+			return fd;
+		}
+		race_failed(r, r->which[i], error);
+		close(fd);
+		r->fd[i] = r->fd[r->running];
+		r->which[i] = r->which[r->running];
+	}
+	return -1;
+}
+
+/* race_run(r, peer): the first socket that connects, or -1. */
+static int race_run(struct race *r, struct addr *peer)
+{
+	bool one_by_one = r->prefs->source_port > 0;
+	int64_t next_start = 0, until;
+	int fd = -1, before;
+
+	while (fd < 0) {
+		if (r->next < r->list.count &&
+			(r->running == 0 || now() >= next_start)) {
+			if (!race_start(r))
+				break;
+			next_start = one_by_one ? NEVER : after(race_delay);
+			continue;
+		}
+		if (r->running == 0)
+			break;
+		until = r->next < r->list.count && next_start < r->deadline
+			? next_start : r->deadline;
+		before = r->running;
+		if (poll(r->fd, (nfds_t)r->running, poll_time(until)) > 0)
+			fd = race_look(r, peer);
+		else if (now() >= r->deadline) {
+			race_failed(r, r->which[r->running - 1], ETIMEDOUT);
+			break;
+		}
+		if (r->running < before && !one_by_one)
+			next_start = 0;
+	}
+	while (r->running > 0)
+		close(r->fd[--r->running].fd);
+	return fd;
+}
+
+/*
+ * dial(t, p, deadline, peer): connect to t, racing its addresses (RFC 8305).
+ * Fill peer; return a blocking socket, or -1 with the last address's reason.
+ */
+static int dial(const struct target *t, const struct prefs *p,
+	int64_t deadline, struct addr *peer)
+{
+	struct race r = { .target = t, .prefs = p, .deadline = deadline };
+	int fd;
+
+	why.text[0] = '\0';
+	if (target_resolve(t, deadline, &r.list) < 0 ||
+		local_end(t, p, deadline, &r.local) < 0)
+		return -1;
+	addr_list_interleave(&r.list);
+	fd = race_run(&r, peer);
+	if (fd >= 0 && !t->path && t->type == SOCK_STREAM)
+		(void)fcntl(fd, F_SETFL, 0);
+	return fd;
+}
+
+/*
+ * unix_replace(a, type): remove the file at a's path if it is a socket that
+ * nobody serves.  The probe does not block, and only a refusal counts: a full
+ * backlog or another type of socket is a live one.
+ */
+static int unix_replace(const struct addr *a, int type)
+{
+	char path[ADDR_TEXT];
+	struct stat st, again;
+	int fd, refused;
+
+	addr_host(a, path);
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : fail("cannot bind to %s:", path);
+	if (!S_ISSOCK(st.st_mode))
+		return fail("cannot bind to %s: the file is there and is no "
+			"socket", path);
+	fd = sock_new(AF_UNIX, type);
+	if (fd < 0)
+		return fail("cannot create a socket:");
+	(void)fcntl(fd, F_SETFL, O_NONBLOCK);
+	refused = connect(fd, &a->sa, a->len) < 0 && errno == ECONNREFUSED;
+	close(fd);
+	if (!refused) {
+		errno = EADDRINUSE;
+		return fail("cannot bind to %s:", path);
+	}
+	if (lstat(path, &again) == 0 && again.st_ino == st.st_ino &&
+		again.st_dev == st.st_dev)
+		unlink(path);
+	return 0;
+}
+
+static int unix_bind(int fd, const struct addr *a, int type, int64_t mode)
+{
+	char text[ADDR_TEXT];
+	mode_t before = 0;
+	int result;
+
+	if (addr_host(a, text)[0] != '@' && unix_replace(a, type) < 0)
+		return -1;
+	if (mode >= 0)
+		before = umask((mode_t)(~mode & 0777));
+	result = bind(fd, &a->sa, a->len);
+	if (mode >= 0)
+		umask(before);
+	if (result < 0)
+		return fail("cannot bind to %s:", text);
+	litter_keep(a);
+	return 0;
+}
+
+/* group_join(fd, a): hear what is sent to the multicast group a. */
+static int group_join(int fd, const struct addr *a)
+{
+	struct ip_mreq four = { .imr_multiaddr = a->in.sin_addr };
+	struct ipv6_mreq six = { .ipv6mr_multiaddr = a->in6.sin6_addr,
+		.ipv6mr_interface = a->in6.sin6_scope_id };
+	char text[ADDR_TEXT];
+	int result = a->sa.sa_family == AF_INET6
+		? setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &six,
+			sizeof(six))
+		: setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &four,
+			sizeof(four));
+
+	return result == 0 ? 0 : fail("cannot join the group %s:",
+		addr_host(a, text));
+}
+
+/* ip_bind(fd, t, a, p, dual): -1 with why.error telling bind's errno. */
+static int ip_bind(int fd, const struct target *t, const struct addr *a,
+	const struct prefs *p, bool dual)
+{
+	bool group = t->type == SOCK_DGRAM && addr_is_multicast(a);
+	char text[ADDR_TEXT];
+
+	if ((t->type == SOCK_STREAM || group) && p->reuseaddr &&
+		sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR") < 0)
+		return -1;
+	if (p->reuseport &&
+		sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1, "--reuseport") < 0)
+		return -1;
+	if (a->sa.sa_family == AF_INET6 && sock_set(fd, IPPROTO_IPV6,
+		IPV6_V6ONLY, !dual, "IPV6_V6ONLY") < 0)
+		return -1;
+	if (t->type == SOCK_DGRAM && a->sa.sa_family == AF_INET6)
+		sock_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "pktinfo");
+	else if (t->type == SOCK_DGRAM)
+		sock_set(fd, IPPROTO_IP, IP_PKTINFO, 1, "pktinfo");
+	if (bind(fd, &a->sa, a->len) < 0)
+		return fail("cannot listen on %s (%s):", addr_text(a, text),
+			target_kind(t));
+	return group ? group_join(fd, a) : 0;
+}
+
+/* listen_on(t, a, p, dual): a listening socket at a, or -1. */
+static int listen_on(const struct target *t, const struct addr *a,
+	const struct prefs *p, bool dual)
+{
+	int family = a->sa.sa_family;
+	int fd = sock_new(family, t->type), result;
+	char text[ADDR_TEXT];
+
+	if (fd < 0)
+		return fail("cannot listen on %s (%s):", addr_text(a, text),
+			target_kind(t));
+	result = sock_tune(fd, family, t->type, p);
+	if (result == 0 && family == AF_UNIX)
+		result = unix_bind(fd, a, t->type, p->mode);
+	else if (result == 0)
+		result = ip_bind(fd, t, a, p, dual);
+	if (result == 0 && t->type == SOCK_STREAM && listen(fd,
+		p->backlog < 0 ? INT_MAX : (int)p->backlog) < 0)
+		result = fail("cannot listen on %s (%s):", addr_text(a, text),
+			target_kind(t));
+	if (result == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void listeners_close(struct listeners *ls)
+{
+	while (ls->count > 0)
+		close(ls->fd[--ls->count].fd);
+}
+
+/* listeners_add(ls, t, a, p, dual): -1 when a cannot be listened on. */
+static int listeners_add(struct listeners *ls, const struct target *t,
+	const struct addr *a, const struct prefs *p, bool dual)
+{
+	int fd;
+
+	if (ls->count == LISTENERS)
+		return fail("%s: more than %d addresses", t->host, LISTENERS);
+	fd = listen_on(t, a, p, dual);
+	if (fd < 0)
+		return -1;
+	ls->fd[ls->count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	return 0;
+}
+
+static bool address_is_missing(void)
+{
+	return why.error == EADDRNOTAVAIL || why.error == EAFNOSUPPORT;
+}
+
+/*
+ * announce_all(t, p, list, ls): listen on each address of the list, all on
+ * the port that the first one got; those the machine lacks are passed over.
+ */
+static int announce_all(const struct target *t, const struct prefs *p,
+	struct addr_list *list, struct listeners *ls)
+{
+	struct addr first;
+	struct addr *a;
+	struct why passed = { .text = "" };
+
+	for (int i = 0; i < list->count; i++) {
+		a = &list->at[i];
+		if (ls->count > 0 && t->port == 0 && !t->path) {
+			first = sock_name(ls->fd[0].fd);
+			addr_set_port(a, addr_port(&first));
+		}
+		if (listeners_add(ls, t, a, p, false) == 0)
+			continue;
+		if (!address_is_missing())
+			return -1;
+		passed = why;
+		tell("%s", why.text);
+	}
+	why = passed;
+	return ls->count > 0 ? 0 : -1;
+}
+
+/*
+ * announce_any(t, p, ls): every address: one socket for both families, two
+ * where a socket serves only one, IPv4 alone where there is no IPv6.
+ */
+static int announce_any(const struct target *t, const struct prefs *p,
+	struct listeners *ls)
+{
+	struct addr_list list = { .count = 2 };
+
+	list.at[0].in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
+		.sin6_addr = in6addr_any };
+	list.at[0].len = sizeof(struct sockaddr_in6);
+	list.at[1].in = (struct sockaddr_in){ .sin_family = AF_INET };
+	list.at[1].len = sizeof(struct sockaddr_in);
+	addr_set_port(&list.at[0], t->port);
+	addr_set_port(&list.at[1], t->port);
+	if (t->family == AF_UNSPEC &&
+		listeners_add(ls, t, &list.at[0], p, true) == 0)
+		return 0;
+	if (t->family == AF_UNSPEC && why.error == EADDRINUSE)
+		return -1;
+	if (t->family == AF_INET)
+		list.at[0] = list.at[1];
+	if (t->family != AF_UNSPEC)
+		list.count = 1;
+	return announce_all(t, p, &list, ls);
+}
+
+/*
+ * announce(t, p, deadline, ls): listen on t.  With port 0 and several
+ * addresses the port that the first one got may be taken on another: then
+ * once more.
+ */
+static int announce(const struct target *t, const struct prefs *p,
+	int64_t deadline, struct listeners *ls)
+{
+	struct addr_list list;
+	int result, tries = 16;
+
+	ls->count = 0;
+	if (!t->path && !t->host)
+		return announce_any(t, p, ls);
+	if (target_resolve(t, deadline, &list) < 0)
+		return -1;
+	do {
+		for (int i = 0; i < list.count; i++)
+			addr_set_port(&list.at[i], t->port);
+		result = announce_all(t, p, &list, ls);
+		if (result < 0)
+			listeners_close(ls);
+	} while (result < 0 && t->port == 0 && !t->path && list.count > 1 &&
+		why.error == EADDRINUSE && --tries > 0);
+	return result;
+}
+
+/* listeners_tell(ls, t): for -v, a line an address, as nc.openbsd says it. */
+static void listeners_tell(const struct listeners *ls, const struct target *t)
+{
+	const char *verb = t->type == SOCK_DGRAM ? "Bound" : "Listening";
+	char text[ADDR_TEXT];
+
+	for (int i = 0; i < ls->count && loudness > 0; i++) {
+		struct addr a = sock_name(ls->fd[i].fd);
+		int only = 0;
+		socklen_t len = sizeof(only);
+
+		if (t->path && t->type == SOCK_STREAM)
+			tell("Bound on %s", addr_text(&a, text));
+		tell("%s on %s", verb, addr_text(&a, text));
+		if (a.sa.sa_family == AF_INET6 && !t->host &&
+			getsockopt(ls->fd[i].fd, IPPROTO_IPV6, IPV6_V6ONLY,
+				&only, &len) == 0 && !only)
+			tell("%s on 0.0.0.0 %d", verb, addr_port(&a));
+	}
+}
+
+/*
+ * accept_peer(listener, peer): the next connection; -1 with errno.  Those
+ * that died in the backlog are not worth a word; accept(2) of Linux reports
+ * their pending errors too.
+ */
+static int accept_peer(int listener, struct addr *peer)
+{
+	static const int passing[] = { EINTR, ECONNABORTED, EPROTO, ENETDOWN,
+		ENOPROTOOPT, EHOSTUNREACH, ENETUNREACH, EPERM };
+	size_t i;
+	int fd;
+
+	for (;;) {
+		peer->len = sizeof(peer->un);
+		fd = sock_take(listener, &peer->sa, &peer->len);
+		for (i = 0; fd < 0 && i < COUNT(passing); i++)
+			if (errno == passing[i])
+				break;
+		if (fd >= 0 || i == COUNT(passing))
+			break;
+	}
+	if (fd >= 0)
+		addr_unmap(peer);
+	return fd;
+}
+
+/* The two ends of one datagram: who sent it, and which address it met. */
+struct gram {
+	struct addr peer;
+	int level;              /* of local: IPPROTO_IP, IPPROTO_IPV6, or 0 */
+	union {
+		struct in_pktinfo four;
+		struct in6_pktinfo six;
+	} local;
+};
+
+union gram_control {
+	struct cmsghdr align;
+	char room[CMSG_SPACE(sizeof(struct in6_pktinfo)) + 64];
+};
+
+/* gram_note_local(g, c): keep the address that the datagram was sent to. */
+static void gram_note_local(struct gram *g, struct cmsghdr *c)
+{
+	if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+		g->level = IPPROTO_IPV6;
+		memcpy(&g->local.six, CMSG_DATA(c), sizeof(g->local.six));
+		if (!IN6_IS_ADDR_LINKLOCAL(&g->local.six.ipi6_addr) &&
+			!IN6_IS_ADDR_MULTICAST(&g->local.six.ipi6_addr))
+			g->local.six.ipi6_ifindex = 0;
+		if (IN6_IS_ADDR_MULTICAST(&g->local.six.ipi6_addr))
+			g->local.six.ipi6_addr = in6addr_any;
+	} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+		g->level = IPPROTO_IP;
+		memcpy(&g->local.four, CMSG_DATA(c), sizeof(g->local.four));
+		pktinfo_any_interface(&g->local.four);
+	}
+}
+
+/*
+ * gram_recv(fd, buf, size, g, flags): one datagram and its ends.  Its length;
+ * -1 with errno, EMSGSIZE when it was longer than size and is not to stay.
+ */
+static ssize_t gram_recv(int fd, void *buf, size_t size, struct gram *g,
+	int flags)
+{
+	union gram_control control;
+	struct iovec part = { buf, size };
+	struct msghdr m = { .msg_name = &g->peer.sa,
+		.msg_namelen = sizeof(g->peer.un), .msg_iov = &part,
+		.msg_iovlen = 1, .msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &m, flags);
+
+	if (n < 0)
+		return -1;
+	if ((m.msg_flags & MSG_TRUNC) && !(flags & MSG_PEEK)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	g->peer.len = m.msg_namelen;
+	g->level = 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
+		gram_note_local(g, c);
+	return n;
+}
+
+/*
+ * gram_send(fd, buf, n, g, flags): send to the peer of g, from the address
+ * that the peer wrote to.
+ */
+static ssize_t gram_send(int fd, const void *buf, size_t n,
+	const struct gram *g, int flags)
+{
+	union gram_control control = { .align = { .cmsg_level = g->level } };
+	struct iovec part;
+	struct addr to = g->peer;
+	struct msghdr m = { .msg_name = &to.sa, .msg_namelen = to.len,
+		.msg_iov = &part, .msg_iovlen = 1 };
+	size_t size = g->level == IPPROTO_IPV6 ? sizeof(g->local.six)
+		: sizeof(g->local.four);
+
+	part.iov_base = (void *)(uintptr_t)buf;
+	part.iov_len = n;
+	if (g->level) {
+		control.align.cmsg_type = g->level == IPPROTO_IPV6
+			? IPV6_PKTINFO : IP_PKTINFO;
+		control.align.cmsg_len = CMSG_LEN(size);
+		memcpy(CMSG_DATA(&control.align), &g->local, size);
+		m.msg_control = &control;
+		m.msg_controllen = CMSG_SPACE(size);
+	}
+	return sendmsg(fd, &m, flags);
+}
+
+/*
+ * ---- endpoints ------------------------------------------------------------
+ *
+ * An end is where bytes come from or go to: the console (standard input and
+ * output), a stream, datagrams, or a function that takes them.
+ */
+enum end_kind { CONSOLE, STREAM, DATAGRAM, SINK };
+
+struct end {
+	enum end_kind kind;
+	int fd;
+	struct gram *gram;      /* DATAGRAM, not connected: the peer */
+	bool strict;            /* ... and only its datagrams count */
+	void (*gate)(void *);   /* called before each read, or NULL */
+	int (*take)(void *, const char *, size_t);      /* SINK: 0 or -1 */
+	void *arg;              /* of gate and take */
+	size_t most;            /* bytes it takes in one piece; 0: any number */
+};
+
+/* nothing_taken: a sink for what nobody wants. */
+static int nothing_taken(void *arg, const char *buf, size_t n)
+{
+	(void)arg;
+	(void)buf;
+	(void)n;
+	return 0;
+}
+
+/* end_read(e, buf, size): what read(2) returns, whatever e is. */
+static ssize_t end_read(const struct end *e, char *buf, size_t size)
+{
+	struct gram g;
+	ssize_t n;
+
+	if (e->gate)
+		e->gate(e->arg);
+	if (e->kind != DATAGRAM)
+		return read(e->fd, buf, size);
+	do {
+		n = gram_recv(e->fd, buf, size, &g, 0);
+	} while (n >= 0 && e->gram && e->strict &&
+		!addr_same(&g.peer, &e->gram->peer));
+	return n;
+}
+
+/* end_write(e, buf, n): what write(2) returns, whatever e is. */
+static ssize_t end_write(const struct end *e, const char *buf, size_t n)
+{
+	if (e->kind == SINK)
+		return e->take(e->arg, buf, n) < 0 ? -1 : (ssize_t)n;
+	if (e->kind == DATAGRAM && e->gram)
+		return gram_send(e->fd, buf, n, e->gram, 0);
+	if (e->kind == DATAGRAM)
+		return send(e->fd, buf, n, 0);
+	return write(e->fd, buf, n);
+}
+
+/*
+ * stream_settle(fd, patience, fin): wait until the peer's kernel has all that
+ * was sent, and a FIN if there was one, reading and discarding what it sends:
+ * closing with unread input makes a reset, which destroys data in flight.
+ * Ends at once when all is acknowledged, else when nothing moved for patience.
+ * Returns the bytes that were not delivered, with the reason in errno.
+ */
+static int64_t stream_settle(int fd, int64_t patience, bool fin)
+{
+	char scrap[SCRAP_SIZE];
+	int64_t since = now(), last = -1, left, nap = MS / 8;
+	int error, spare = 64;
+	ssize_t n;
+
+	if (!HAVE_OUTQ) {
+		sock_linger(fd);
+		patience = patience < farewell ? patience : farewell;
+	}
+	for (;;) {
+		n = recv(fd, scrap, sizeof(scrap), MSG_DONTWAIT);
+		error = sock_error(fd);
+		left = unacknowledged(fd) - fin;
+		if (left <= 0 && (HAVE_OUTQ || n == 0) && (n <= 0 || --spare == 0))
+			return 0;
+		if (error || (left > 0 && left == last &&
+			now() - since >= patience)) {
+			errno = error ? error : ETIMEDOUT;
+			return left > 0 ? left : 0;
+		}
+		if (!HAVE_OUTQ && now() - since >= patience)
+			return 0;
+		if (left != last)
+			since = now();
+		last = left;
+		if (n > 0)
+			continue;
+		pause_for(nap);
+		nap = nap < 16 * MS ? 2 * nap : nap;
+	}
+}
+
+/* stream_close(fd, reset): close; with a reset instead of a FIN if asked. */
+static void stream_close(int fd, bool reset)
+{
+	struct linger l = { 1, 0 };
+
+	if (reset)
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	close(fd);
+}
+
+/* input_is_idle(): nothing to read from standard input at the moment. */
+static bool input_is_idle(void)
+{
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 0;
+}
+
+/* in_background(fd): fd is our terminal, and another job has it now. */
+static bool in_background(int fd)
+{
+	pid_t group = tcgetpgrp(fd);
+
+	return group >= 0 && group != getpgrp();
+}
+
+/*
+ * ---- pumps ----------------------------------------------------------------
+ *
+ * A pump moves bytes from one end to another, in one blocking loop, until the
+ * first has no more or something fails.  It never closes anything.  A relay is
+ * two pumps, one each way, that never wait for each other.
+ *
+ * Time limits cost nothing while data moves: a socket under a limit has a
+ * timeout that makes a blocked call return every so often (sock_timeouts), and
+ * only then the pump's tick looks whether anything has changed since.
+ */
+struct flow {
+	struct end from, to;
+	atomic_llong got, put;  /* bytes read, bytes written */
+	atomic_llong reads;     /* how often something came: progress */
+	bool (*tick)(void *);   /* a call timed out: is it over?  or NULL */
+	void *session;          /* of tick */
+};
+
+enum outcome {
+	ENDED,                  /* from has no more; all of it is written */
+	NOT_READ,               /* these two with errno in why.error */
+	NOT_WRITTEN,
+	STOPPED,                /* tick said so */
+};
+
+static long long value(atomic_llong *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* add(counter, n): for the only thread that writes it. */
+static void add(atomic_llong *counter, long long n)
+{
+	atomic_store_explicit(counter, value(counter) + n,
+		memory_order_release);
+}
+
+/* flow_held(f): bytes that were read and are not written yet. */
+static int64_t flow_held(struct flow *f)
+{
+	return value(&f->got) - value(&f->put);
+}
+
+/*
+ * flow_wait(f, e, events): a call on e failed with errno; wait until it is
+ * worth another try.  False when it is not: the pump has to end.
+ */
+static bool flow_wait(struct flow *f, const struct end *e, short events)
+{
+	struct pollfd p = { .fd = e->fd, .events = events };
+
+	if (errno == EINTR)
+		return true;
+	if (errno == ENOBUFS && e->kind == DATAGRAM) {
+		pause_for(MS);
+		return true;
+	}
+	if (errno == EIO && e->kind == CONSOLE && in_background(e->fd)) {
+		pause_for(SECOND);
+		return true;
+	}
+	if (errno != EAGAIN && errno != EWOULDBLOCK)
+		return false;
+	if (e->kind == CONSOLE || !f->tick)
+		poll(&p, 1, -1);
+	else if (f->tick(f->session)) {
+		errno = EAGAIN;
+		return false;
+	}
+	return true;
+}
+
+/* flow_failed(how): keep errno; a call that the tick gave up has none. */
+static enum outcome flow_failed(enum outcome how)
+{
+	int error = errno;
+
+	if (error == EAGAIN || error == EWOULDBLOCK)
+		return STOPPED;
+	fail("%s", strerror(error));
+	why.error = error;
+	return how;
+}
+
+/* flow_write(f, buf, n): all of it; a datagram, even an empty one, in one. */
+static enum outcome flow_write(struct flow *f, const char *buf, size_t n)
+{
+	size_t done = 0;
+	ssize_t w;
+
+	do {
+		w = end_write(&f->to, buf + done, n - done);
+		if (w < 0 && !flow_wait(f, &f->to, POLLOUT))
+			return flow_failed(NOT_WRITTEN);
+		if (w > 0) {
+			done += (size_t)w;
+			add(&f->put, w);
+		}
+	} while (done < n || w < 0);
+	return ENDED;
+}
+
+/* flow_step(f, buf, size, n): read once into buf, write it all; n: how much. */
+static enum outcome flow_step(struct flow *f, char *buf, size_t size,
+	ssize_t *n)
+{
+	while ((*n = end_read(&f->from, buf, size)) < 0)
+		if (!flow_wait(f, &f->from, POLLIN))
+			return flow_failed(NOT_READ);
+	if (*n == 0 && f->from.kind != DATAGRAM)
+		return ENDED;
+	add(&f->got, *n);
+	add(&f->reads, 1);
+	/* A datagram socket that was shut down gives empty ones for ever. */
+	if (*n == 0 && f->tick && f->tick(f->session))
+		return STOPPED;
+	if (*n == 0 && f->to.kind != DATAGRAM)
+		return ENDED;
+	return flow_write(f, buf, (size_t)*n);
+}
+
+/*
+ * pump(f): until the end.  The buffer starts small, so that an idle peer
+ * costs little, and grows once for a bulk of data.
+ */
+static enum outcome pump(struct flow *f)
+{
+	size_t size = f->from.kind == DATAGRAM ? BUFFER_SIZE : SCRAP_SIZE;
+	size_t limit = f->to.most > 0 ? f->to.most : CHUNK;
+	bool messages = f->from.kind == DATAGRAM;
+	enum outcome how = ENDED;
+	char *buf, *more;
+	ssize_t n = 1;
+
+	if (size > limit && !messages)
+		size = limit;
+	buf = malloc(size);
+	if (!buf)
+		return flow_failed(NOT_READ);
+	while (how == ENDED && (n > 0 || messages)) {
+		how = flow_step(f, buf, size, &n);
+		if ((size_t)n < size || size >= limit)
+			continue;
+		more = realloc(buf, limit);
+		if (more) {
+			buf = more;
+			size = limit;
+		}
+	}
+	free(buf);
+	return how;
+}
+
+/*
+ * A clock tells how long a mark, any number that changes with progress, has
+ * stood still.
+ */
+struct clock {
+	int64_t limit;          /* nanoseconds, or NEVER */
+	int64_t mark, since;
+};
+
+static bool clock_passed(struct clock *c, int64_t mark)
+{
+	if (c->limit == NEVER)
+		return false;
+	if (c->since == 0 || mark != c->mark) {
+		c->mark = mark;
+		c->since = now();
+	}
+	return now() - c->since >= c->limit;
+}
+
+/* tick_span(a, b, c): how often to look at these limits; 0: never. */
+static int64_t tick_span(int64_t a, int64_t b, int64_t c)
+{
+	int64_t least = a < b ? a : b;
+
+	if (c < least)
+		least = c;
+	return least == NEVER ? 0 : least / 8 > SECOND ? SECOND
+		: least / 8 + MS;
+}
+
+/* What a relay is to do; the times are limits, NEVER without one. */
+struct rules {
+	int64_t wait;           /* -w: silence */
+	int64_t idle;           /* --idle-timeout: silence */
+	int64_t quit;           /* -q */
+	bool half_close;        /* at the end of input */
+	bool recv_only, send_only;
+	bool reset;             /* how to close */
+	bool listening;         /* the peer came to us */
+	bool terminal;          /* standard input is one */
+	const char *place;      /* the peer, for messages */
+};
+
+struct relay {
+	const struct rules *rules;
+	int fd;
+	bool stream;
+	struct flow up, down;   /* console to peer, peer to console */
+	pthread_mutex_t lock;   /* guards all that follows */
+	pthread_cond_t changed;
+	enum { ABSENT, RUNNING, CLOSING, OVER } up_state;
+	enum outcome up_how;
+	struct why up_why;
+	bool down_ended;
+	bool fin;               /* ours is sent */
+	enum { GOING, QUIT, SILENT, IDLE } verdict;     /* what ended it */
+	struct clock silence, idle, quit;
+};
+
+/*
+ * relay_tick(r): whether a limit has passed.  While standard output is full
+ * sockcat is not ready for the peer: no silence then.
+ */
+static bool relay_tick(void *arg)
+{
+	struct relay *r = arg;
+	int64_t sent, heard, mark;
+	bool one_ended;
+
+	pthread_mutex_lock(&r->lock);
+	sent = value(&r->up.put) - unacknowledged(r->fd);
+	heard = value(&r->down.reads) + value(&r->down.put);
+	mark = sent + heard;
+	if (flow_held(&r->down) > 0)
+		r->silence.since = r->idle.since = r->quit.since = 0;
+	else if (r->verdict == GOING && clock_passed(&r->idle, mark))
+		r->verdict = IDLE;
+	else if (r->verdict == GOING && clock_passed(&r->silence, mark))
+		r->verdict = SILENT;
+	one_ended = r->up_state == OVER || r->down_ended;
+	if (one_ended && flow_held(&r->down) == 0 && r->verdict == GOING &&
+		clock_passed(&r->quit, r->down_ended ? sent : heard))
+		r->verdict = QUIT;
+	one_ended = r->verdict != GOING;
+	pthread_mutex_unlock(&r->lock);
+	return one_ended;
+}
+
+/*
+ * relay_hold_fin(r): with the lock held.  A listener whose input ended without
+ * a byte waits with its FIN until the peer has ended or been silent for a
+ * second: many peers drop what they have left to send at a FIN.
+ */
+static void relay_hold_fin(struct relay *r)
+{
+	struct clock silence = { .limit = SECOND };
+
+	while (!r->down_ended && r->verdict == GOING) {
+		if (flow_held(&r->down) > 0)
+			silence.since = 0;
+		else if (clock_passed(&silence, value(&r->down.reads)))
+			break;
+		signal_wait(&r->changed, &r->lock, after(SECOND / 8));
+	}
+}
+
+/* relay_up(r): the thread that moves standard input to the peer. */
+static void *relay_up(void *arg)
+{
+	struct relay *r = arg;
+	bool fin, wake;
+	enum outcome how = pump(&r->up);
+
+	pthread_mutex_lock(&r->lock);
+	r->up_state = CLOSING;
+	r->up_why = why;
+	if (r->rules->listening && r->stream && value(&r->up.got) == 0)
+		relay_hold_fin(r);
+	fin = r->stream && (how == ENDED || how == NOT_READ) &&
+		(r->rules->half_close || r->down_ended);
+	pthread_mutex_unlock(&r->lock);
+	if (fin && shutdown(r->fd, SHUT_WR) < 0) {
+		fin = false;
+		if (how == ENDED)
+			how = flow_failed(NOT_WRITTEN);
+	}
+
+	pthread_mutex_lock(&r->lock);
+	r->fin = fin;
+	r->up_state = OVER;
+	r->up_how = how;
+	if (how == NOT_WRITTEN)
+		r->up_why = why;
+	wake = how == NOT_WRITTEN || r->rules->send_only ||
+		r->rules->quit == 0;
+	if (wake && r->verdict == GOING)
+		r->verdict = QUIT;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	if (wake)
+		shutdown(r->fd, SHUT_RD);
+	return NULL;
+}
+
+/* relay_input_rests(r): all that was read is sent, and nothing is waiting. */
+static bool relay_input_rests(struct relay *r)
+{
+	return r->up_state == RUNNING && flow_held(&r->up) == 0 &&
+		input_is_idle();
+}
+
+/*
+ * relay_watch(r): the peer has ended; wait for the end of standard input.  A
+ * reset, or the full close of a Unix peer, ends that as soon as there is
+ * nothing more to try; so does -q 0, or a person at a terminal.
+ */
+static void relay_watch(struct relay *r)
+{
+	struct pollfd p = { .fd = r->fd };
+	struct clock patience = { .limit = 2 * SECOND };
+	bool gone = false, at_once = r->rules->terminal || r->rules->quit == 0;
+	int64_t step = tick_span(r->quit.limit, r->silence.limit,
+		r->idle.limit);
+
+	if (step == 0)
+		step = SECOND / 2;
+	pthread_mutex_lock(&r->lock);
+	r->down_ended = true;
+	r->quit.since = 0;
+	pthread_cond_broadcast(&r->changed);
+	while (r->up_state == RUNNING || r->up_state == CLOSING) {
+		if ((gone || at_once) && relay_input_rests(r))
+			break;
+		if (gone || at_once) {
+			signal_wait(&r->changed, &r->lock, after(10 * MS));
+		} else {
+			pthread_mutex_unlock(&r->lock);
+			gone = poll(&p, 1, poll_time(after(step))) > 0;
+			pthread_mutex_lock(&r->lock);
+		}
+		if (clock_passed(&patience, value(&r->up.put)) && !gone) {
+			say("peer has ended; waiting for the end of standard "
+				"input (-q bounds it)");
+			patience.limit = NEVER;
+		}
+		pthread_mutex_unlock(&r->lock);
+		if (relay_tick(r))
+			return;
+		pthread_mutex_lock(&r->lock);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+/*
+ * relay_undelivered(r, patience): bytes read from standard input that the peer
+ * did not get; waits for its acknowledgement, errno tells why there was none.
+ */
+static int64_t relay_undelivered(struct relay *r, int64_t patience)
+{
+	int64_t left = 0;
+
+	errno = 0;
+	if (r->stream && !r->fin && !r->rules->reset)
+		r->fin = shutdown(r->fd, SHUT_WR) == 0;
+	if (r->stream)
+		left = stream_settle(r->fd, patience, r->fin);
+	return left + flow_held(&r->up);
+}
+
+static int bytes_lost(const char *what, const char *place, const char *reason,
+	int64_t lost, enum status status)
+{
+	if (lost > 0)
+		return fail_as(status, "%s %s failed: %s; %lld bytes not "
+			"delivered", what, place, reason, (long long)lost);
+	return fail_as(status, "%s %s failed: %s", what, place, reason);
+}
+
+/*
+ * relay_limited(r): the end that a time limit made; 0 if that is fine, else -1.
+ */
+static int relay_limited(struct relay *r)
+{
+	const char *place = r->rules->place;
+	bool input_ended = r->up_state == OVER;
+	int64_t patience = r->rules->quit > 0 && !r->rules->send_only ? 0
+		: r->rules->quit == 0 ? farewell : r->silence.limit;
+	int64_t lost;
+
+	if (r->verdict == IDLE)
+		return fail_as(TIMED_OUT, "connection to %s: silent for the "
+			"time of --idle-timeout", place);
+	if (r->verdict == SILENT && input_ended &&
+		(!r->stream || value(&r->down.reads) > 0))
+		return 0;
+	if (r->verdict == SILENT)
+		return fail_as(TIMED_OUT, "connection to %s: %s (-w)", place,
+			input_ended ? "no answer" : "silent");
+	lost = relay_undelivered(r, patience);
+	if (lost > 0)
+		return bytes_lost("connection to", place, errno
+			? strerror(errno) : "the time of -q passed", lost,
+			FAILED);
+	return 0;
+}
+
+/*
+ * relay_result(r, down): 0 when everything was delivered, or -1 with the one
+ * reason that matters most.  errno EPIPE: standard output is closed.
+ */
+static int relay_result(struct relay *r, enum outcome down, struct why *reason)
+{
+	const char *place = r->rules->place;
+	int64_t limit = r->silence.limit < r->idle.limit ? r->silence.limit
+		: r->idle.limit, lost;
+	int error;
+
+	if (down == NOT_WRITTEN) {
+		relay_undelivered(r, farewell);
+		fail("write to standard output failed: %s", reason->text);
+		why.error = reason->error;
+		return -1;
+	}
+	if (down != NOT_READ && r->up_state == OVER && r->up_how == NOT_WRITTEN)
+		return bytes_lost("write to", place, r->up_why.text,
+			relay_undelivered(r, 0), FAILED);
+	error = down == NOT_READ ? reason->error : sock_error(r->fd);
+	if (error)
+		return bytes_lost("connection to", place, strerror(error),
+			relay_undelivered(r, 0), FAILED);
+	if (r->verdict != GOING)
+		return relay_limited(r);
+	if (r->quit.limit < limit)
+		limit = r->quit.limit;
+	lost = relay_undelivered(r, limit);
+	if (lost > 0)
+		return bytes_lost("connection to", place, strerror(errno), lost,
+			errno == ETIMEDOUT && limit < NEVER ? TIMED_OUT
+			: FAILED);
+	if (r->up_state == OVER && r->up_how == NOT_READ)
+		return fail("read from standard input failed: %s",
+			r->up_why.text);
+	return 0;
+}
+
+/*
+ * relay_run(fd, type, gram, rules): between the console and a connected
+ * socket, or the peer of gram.  0 when all is delivered, else -1.  The thread
+ * that reads the console cannot be woken: it keeps the relay, and fd, until
+ * the process ends.
+ */
+static int relay_run(int fd, int type, struct gram *gram,
+	const struct rules *rules)
+{
+	struct relay *r = calloc(1, sizeof(*r));
+	struct end console = { .kind = CONSOLE, .fd = STDIN_FILENO };
+	struct end peer = { .kind = type == SOCK_STREAM ? STREAM : DATAGRAM,
+		.fd = fd, .gram = gram, .strict = rules->listening };
+	struct end sink = { .kind = SINK, .take = nothing_taken };
+	struct end target = peer;
+	enum outcome down;
+	struct why reason;
+	int64_t span;
+
+	if (!r)
+		return fail("cannot relay:");
+	r->rules = rules;
+	r->fd = fd;
+	r->stream = type == SOCK_STREAM;
+	pthread_mutex_init(&r->lock, NULL);
+	signal_init(&r->changed);
+	r->silence.limit = rules->wait;
+	r->idle.limit = rules->idle;
+	r->quit.limit = rules->quit;
+	target.most = r->stream ? 0 : DATAGRAM_OUT;
+	r->up = (struct flow){ .from = console, .to = target,
+		.tick = relay_tick, .session = r };
+	console.fd = STDOUT_FILENO;
+	r->down = (struct flow){ .from = peer, .to = rules->send_only ? sink
+		: console, .tick = relay_tick, .session = r };
+	span = tick_span(rules->wait, rules->idle, rules->quit);
+	if (span > 0)
+		sock_timeouts(fd, span);
+	if (!rules->recv_only) {
+		r->up_state = RUNNING;
+		if (thread_start(relay_up, r, 0) < 0)
+			return fail("cannot start a thread:");
+	}
+	down = pump(&r->down);
+	reason = why;
+	if (down == ENDED && r->verdict == GOING)
+		relay_watch(r);
+	return relay_result(r, down, &reason);
+}
+
+/*
+ * ---- serving --------------------------------------------------------------
+ *
+ * Workers are leaders and followers: each waits in accept(2); the one that
+ * gets a peer sees to it that another one waits, serves its peer to the end,
+ * and goes back to wait unless enough do.  No queue, no hand-off, no thread
+ * started per connection.
+ */
+struct server {
+	void (*service)(void *arg, int fd, const struct addr *peer);
+	void *arg;
+	int64_t most;           /* peers at the same time; 0: any number */
+	const struct target *target;
+	pthread_mutex_t lock;   /* guards what follows */
+	pthread_cond_t changed;
+	int active;             /* peers being served */
+	bool any;               /* there has been one */
+	bool told;              /* that something has run out */
+};
+
+struct door {                   /* one listening socket and its workers */
+	struct server *server;
+	int fd;
+	int waiting;            /* workers in accept(2) */
+	void *(*run)(void *);   /* what a worker does with its door */
+};
+
+/*
+ * server_run_short(s): descriptors, memory or threads have run out, errno says
+ * which.  Say it once; wait until a peer has gone or a moment has passed.
+ */
+static void server_run_short(struct server *s, const char *what)
+{
+	int error = errno;
+
+	pthread_mutex_lock(&s->lock);
+	if (!s->told)
+		say("%s: %s; peers wait", what, strerror(error));
+	s->told = true;
+	signal_wait(&s->changed, &s->lock, after(short_pause));
+	pthread_mutex_unlock(&s->lock);
+}
+
+/*
+ * server_take(d, peer): the next connection at a door.  Under a limit the
+ * listening socket does not block, and a place is taken before the peer is.
+ */
+static int server_take(struct door *d, struct addr *peer)
+{
+	struct server *s = d->server;
+	struct pollfd p = { .fd = d->fd, .events = POLLIN };
+	bool room;
+	int fd;
+
+	if (s->most > 0)
+		poll(&p, 1, -1);
+	pthread_mutex_lock(&s->lock);
+	while (s->most > 0 && s->active >= s->most)
+		signal_wait(&s->changed, &s->lock, NEVER);
+	s->active += s->most > 0;
+	pthread_mutex_unlock(&s->lock);
+	fd = accept_peer(d->fd, peer);
+	room = fd >= 0 || errno == EAGAIN || errno == EWOULDBLOCK;
+	if (fd < 0 && s->most > 0) {
+		int error = errno;
+
+		pthread_mutex_lock(&s->lock);
+		s->active--;
+		pthread_cond_broadcast(&s->changed);
+		pthread_mutex_unlock(&s->lock);
+		errno = error;
+	} else if (s->most > 0) {
+		(void)fcntl(fd, F_SETFL, 0);
+	}
+	if (!room)
+		server_run_short(s, "cannot accept");
+	return fd;
+}
+
+/* door_follow(d): let one more worker wait at d; d->waiting has counted it. */
+static void door_follow(struct door *d)
+{
+	struct server *s = d->server;
+	int error;
+
+	if (thread_start(d->run, d, STACK_SIZE) == 0)
+		return;
+	error = errno;
+	pthread_mutex_lock(&s->lock);
+	d->waiting--;
+	if (!s->told)
+		say("cannot start a thread: %s; peers wait", strerror(error));
+	s->told = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void *worker(void *arg)
+{
+	struct door *d = arg;
+	struct server *s = d->server;
+	struct addr peer;
+	char text[ADDR_TEXT];
+	bool alone, leave = false;
+	int fd;
+
+	while (!leave) {
+		fd = server_take(d, &peer);
+		if (fd < 0)
+			continue;
+		pthread_mutex_lock(&s->lock);
+		alone = --d->waiting == 0;
+		d->waiting += alone;
+		s->active += s->most == 0;
+		if (!s->any)
+			pthread_cond_broadcast(&s->changed);
+		s->any = true;
+		pthread_mutex_unlock(&s->lock);
+		if (alone)
+			door_follow(d);
+		if (loudness > 0)
+			tell("Connection received on %s", addr_text(&peer,
+				text));
+		s->service(s->arg, fd, &peer);
+		pthread_mutex_lock(&s->lock);
+		s->active--;
+		leave = d->waiting >= WAITING;
+		d->waiting += !leave;
+		pthread_cond_broadcast(&s->changed);
+		pthread_mutex_unlock(&s->lock);
+	}
+	return NULL;
+}
+
+/*
+ * serve(s, ls, deadline): have every peer that comes served by s->service,
+ * which owns and closes its socket.  Returns 0 when the first peer is there,
+ * -1 when none came before the deadline; the workers go on by themselves.
+ */
+static int serve(struct server *s, struct listeners *ls, int64_t deadline)
+{
+	static struct door doors[LISTENERS];
+	bool in_time = true;
+
+	pthread_mutex_init(&s->lock, NULL);
+	signal_init(&s->changed);
+	for (int i = 0; i < ls->count; i++) {
+		if (s->most > 0)
+			(void)fcntl(ls->fd[i].fd, F_SETFL, O_NONBLOCK);
+		doors[i] = (struct door){ .server = s, .fd = ls->fd[i].fd,
+			.waiting = WAITING, .run = worker };
+		for (int k = 0; k < WAITING; k++)
+			door_follow(&doors[i]);
+	}
+	pthread_mutex_lock(&s->lock);
+	while (in_time && !s->any)
+		in_time = signal_wait(&s->changed, &s->lock, deadline);
+	pthread_mutex_unlock(&s->lock);
+	return in_time ? 0 : fail_as(TIMED_OUT,
+		"no client came within the time of -w");
+}
+
+/* wait_for_one(ls, deadline): the listener that has something; -1 if none. */
+static int wait_for_one(struct listeners *ls, int64_t deadline)
+{
+	int n;
+
+	do {
+		n = poll(ls->fd, (nfds_t)ls->count, poll_time(deadline));
+	} while ((n < 0 && errno == EINTR) || (n == 0 && now() < deadline));
+	for (int i = 0; i < ls->count && n > 0; i++)
+		if (ls->fd[i].revents)
+			return ls->fd[i].fd;
+	return n < 0 ? fail("cannot wait for a client:")
+		: fail_as(TIMED_OUT, "no client came within the time of -w");
+}
+
+/*
+ * accept_one(ls, deadline, peer): the one client of a listener, which then is
+ * closed, so that a second client is refused at once.
+ */
+static int accept_one(struct listeners *ls, int64_t deadline,
+	struct addr *peer)
+{
+	int fd = -1, listener;
+
+	for (int i = 0; i < ls->count; i++)
+		(void)fcntl(ls->fd[i].fd, F_SETFL, O_NONBLOCK);
+	while (fd < 0) {
+		listener = wait_for_one(ls, deadline);
+		if (listener < 0)
+			return -1;
+		fd = accept_peer(listener, peer);
+		if (fd < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+			return fail("cannot accept:");
+	}
+	(void)fcntl(fd, F_SETFL, 0);
+	listeners_close(ls);
+	return fd;
+}
+
+/*
+ * ---- room -----------------------------------------------------------------
+ *
+ * A hub: members, one ring of messages, a cursor per member.  Whoever posts
+ * also sends to each member that has kept up, without blocking; a member that
+ * lags is caught up from the ring by the room's courier.  The console writes
+ * standard output at its own pace: the room waits for it.  So every member
+ * hears the same order, and never itself.
+ *
+ * In a hub all hear and tell one room.  When a listener relays for several
+ * peers there are two: the console tells the peers one and hears the other.
+ */
+struct record {                 /* in the ring, before its bytes */
+	uint32_t size;
+	uint32_t from;          /* the id of who posted it; 0: padding */
+};
+
+struct member {
+	struct room *hears, *tells;
+	uint32_t id;
+	int fd;                 /* -1: the console */
+	char place[PLACE_TEXT];
+	struct flow flow;       /* from the peer to the room */
+	struct clock silence;
+	/* Under the lock of the room that it hears: */
+	struct member *next;
+	uint64_t at;            /* the record to hear next */
+	uint32_t part;          /* bytes of it that it has */
+	atomic_llong sent;
+	int64_t owed;           /* time that others have waited for it */
+	bool lags, gone, evicted, fin;
+	bool ended;             /* it will post no more */
+};
+
+struct room {
+	pthread_mutex_t turn;   /* one poster at a time: one order for all */
+	pthread_mutex_t lock;   /* guards what follows */
+	pthread_cond_t posted, moved;
+	char *ring;
+	uint64_t head;          /* where the next record goes */
+	struct member *members; /* the console's too, if it hears */
+	int peers;              /* members that are not the console */
+	uint32_t last_id;
+	int laggards;
+	bool ended;             /* nothing more will be posted: send FINs */
+	bool hushed;            /* ... but nothing ever was: to the silent */
+	bool lost;              /* somebody lost bytes */
+	int wake[2];            /* a pipe that interrupts the courier */
+};
+
+static struct record *record_at(struct room *r, uint64_t at)
+{
+	return (struct record *)(void *)(r->ring + at % RING_SIZE);
+}
+
+/* record_room(size): what a message of that size takes in the ring. */
+static uint64_t record_room(uint64_t size)
+{
+	return (sizeof(struct record) + size + 7) & ~(uint64_t)7;
+}
+
+/* record_next(r, at): where the record after the one at `at' begins. */
+static uint64_t record_next(struct room *r, uint64_t at)
+{
+	return at + record_room(record_at(r, at)->size);
+}
+
+static int room_init(struct room *r)
+{
+	memset(r, 0, sizeof(*r));
+	pthread_mutex_init(&r->turn, NULL);
+	pthread_mutex_init(&r->lock, NULL);
+	signal_init(&r->posted);
+	signal_init(&r->moved);
+	r->ring = malloc(RING_SIZE);
+	if (!r->ring || pipe(r->wake) < 0)
+		return fail("cannot open a room:");
+	for (int i = 0; i < 2; i++) {
+		(void)fcntl(r->wake[i], F_SETFD, FD_CLOEXEC);
+		(void)fcntl(r->wake[i], F_SETFL, O_NONBLOCK);
+	}
+	return 0;
+}
+
+/* room_wake(r): the courier has something new to look at. */
+static void room_wake(struct room *r)
+{
+	if (write(r->wake[1], "", 1) < 0)
+		return; /* full: it will wake up */
+}
+
+/*
+ * member_lost(r, m): bytes posted for m that it did not get.
+ */
+static long long member_lost(struct room *r, const struct member *m)
+{
+	long long lost = 0;
+
+	for (uint64_t at = m->at; at < r->head; at = record_next(r, at))
+		if (record_at(r, at)->from != 0 &&
+			record_at(r, at)->from != m->id)
+			lost += record_at(r, at)->size;
+	return lost - m->part;
+}
+
+/*
+ * member_drop(r, m, reason): m can take no more; its own thread, which reads
+ * from it, wakes up and leaves.  Who had ended and then goes loses nothing.
+ */
+static void member_drop(struct room *r, struct member *m, const char *reason)
+{
+	long long lost = member_lost(r, m);
+
+	if (lost > 0 && !m->ended) {
+		say("%s: %s; %lld bytes not delivered", m->place, reason, lost);
+		r->lost = true;
+	}
+	r->laggards -= m->lags;
+	m->lags = false;
+	m->gone = true;
+	m->at = r->head;
+	m->part = 0;
+	shutdown(m->fd, SHUT_RDWR);
+	pthread_cond_broadcast(&r->moved);
+}
+
+/* member_finish(r, m): m has heard all there will ever be. */
+static void member_finish(struct room *r, struct member *m)
+{
+	if (!r->ended || m->fin || m->gone || m->at < r->head)
+		return;
+	if (r->hushed && !(m->silence.since && now() - m->silence.since >=
+		SECOND))
+		return;
+	m->fin = true;
+	shutdown(m->fd, SHUT_WR);
+}
+
+/*
+ * deliver(r, m): send m what it has not heard, without blocking; mark whether
+ * it lags.  With r->lock held.
+ */
+static void deliver(struct room *r, struct member *m)
+{
+	struct record *rec;
+	size_t left = DELIVERY;
+	bool lagged = m->lags;
+	ssize_t n;
+
+	while (m->at < r->head && left > 0) {
+		rec = record_at(r, m->at);
+		if (rec->from == 0 || rec->from == m->id) {
+			m->at = record_next(r, m->at);
+			continue;
+		}
+		n = send(m->fd, (char *)(rec + 1) + m->part,
+			rec->size - m->part, MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
+			errno != ENOBUFS) {
+			member_drop(r, m, strerror(errno));
+			return;
+		}
+		if (n < 0)
+			break;
+		add(&m->sent, n);
+		left = (size_t)n < left ? left - (size_t)n : 0;
+		m->part += (uint32_t)n;
+		if (m->part < rec->size)
+			continue;
+		m->part = 0;
+		m->at = record_next(r, m->at);
+	}
+	m->lags = m->at < r->head;
+	r->laggards += m->lags - lagged;
+	if (r->head - m->at <= RING_SIZE / 2)
+		m->owed = 0;
+	if (m->lags && !lagged)
+		room_wake(r);
+	member_finish(r, m);
+}
+
+/* room_is_behind(r, m, need): need more bytes would overtake m. */
+static bool room_is_behind(const struct room *r, const struct member *m,
+	uint64_t need)
+{
+	return r->head + need - m->at > RING_SIZE;
+}
+
+/* room_slowest(r, need): a member that the ring would overtake, or NULL. */
+static struct member *room_slowest(struct room *r, uint64_t need)
+{
+	struct member *m = r->members, *slowest = NULL;
+
+	for (; m; m = m->next)
+		if (room_is_behind(r, m, need) &&
+			(!slowest || m->fd < 0 || m->owed > slowest->owed))
+			slowest = m;
+	return slowest;
+}
+
+/*
+ * room_make_space(r, need): wait until need bytes fit in the ring.  Each peer
+ * that is a whole ring behind is charged with the wait, and dropped when that
+ * makes a second since it was last within half a ring.  For standard output
+ * everybody waits.  With r->turn and r->lock held.
+ */
+static void room_make_space(struct room *r, uint64_t need)
+{
+	struct member *m;
+	int64_t start, waited;
+
+	while ((m = room_slowest(r, need))) {
+		start = now();
+		signal_wait(&r->moved, &r->lock, m->fd < 0 ? NEVER
+			: start + eviction - m->owed);
+		waited = now() - start;
+		for (m = r->members; m; m = m->next) {
+			if (m->fd < 0 || !room_is_behind(r, m, need))
+				continue;
+			m->owed += waited;
+			if (m->owed < eviction)
+				continue;
+			m->evicted = true;
+			member_drop(r, m, "does not read, evicted");
+		}
+	}
+}
+
+/*
+ * room_wait_for_readers(r, need): the console's input waits as long as
+ * those that are behind make progress, without holding the turn.
+ */
+static void room_wait_for_readers(struct room *r, uint64_t need)
+{
+	struct clock progress = { .limit = eviction };
+	struct member *m;
+
+	while ((m = room_slowest(r, need)) &&
+		(m->fd < 0 || !clock_passed(&progress, value(&m->sent) -
+			unacknowledged(m->fd) + ((int64_t)m->id << 40))))
+		signal_wait(&r->moved, &r->lock, after(eviction / 8));
+}
+
+/* room_put(r, from, buf, size): a record at the head of the ring. */
+static void room_put(struct room *r, uint32_t from, const char *buf,
+	size_t size)
+{
+	struct record *rec = record_at(r, r->head);
+
+	rec->size = (uint32_t)size;
+	rec->from = from;
+	if (from != 0)
+		memcpy(rec + 1, buf, size);
+	r->head += record_room(size);
+}
+
+/* room_pad(r, need): bytes to leave out so that need of them do not wrap. */
+static uint64_t room_pad(const struct room *r, uint64_t need)
+{
+	uint64_t end = RING_SIZE - r->head % RING_SIZE;
+
+	return end < need ? end : 0;
+}
+
+/*
+ * room_post(r, from, buf, size): have all others hear it.  What the console
+ * posts waits until there is somebody to hear it.
+ */
+static void room_post(struct room *r, const struct member *from,
+	const char *buf, size_t size)
+{
+	uint64_t need = record_room(size), pad, start;
+	bool console = from->fd < 0;
+
+	pthread_mutex_lock(&r->lock);
+	while (console && r->peers == 0)
+		signal_wait(&r->moved, &r->lock, NEVER);
+	if (console)
+		room_wait_for_readers(r, need + room_pad(r, need));
+	pthread_mutex_unlock(&r->lock);
+
+	pthread_mutex_lock(&r->turn);
+	pthread_mutex_lock(&r->lock);
+	pad = room_pad(r, need);
+	room_make_space(r, need + pad);
+	start = r->head;
+	if (pad > 0)
+		room_put(r, 0, NULL, pad - sizeof(struct record));
+	room_put(r, from->id, buf, size);
+	for (struct member *m = r->members, *next; m; m = next) {
+		next = m->next;
+		if (m->fd < 0)
+			pthread_cond_signal(&r->posted);
+		else if (m->gone)
+			m->at = r->head;
+		else if (m->at == start)
+			deliver(r, m);
+	}
+	pthread_mutex_unlock(&r->lock);
+	pthread_mutex_unlock(&r->turn);
+}
+
+/* member_take(member, buf, n): the sink of a flow that ends in a room. */
+static int member_take(void *arg, const char *buf, size_t n)
+{
+	struct member *m = arg;
+
+	room_post(m->tells, m, buf, n);
+	return 0;
+}
+
+/*
+ * room_courier(r): the thread that catches up the laggards, and sends the FIN
+ * to peers that have been silent while nothing was ever said to them.
+ */
+static void *room_courier(void *arg)
+{
+	struct room *r = arg;
+	struct pollfd *fds = NULL, *more;
+	struct member *m;
+	char scrap[64];
+	nfds_t n, i, size = 0;
+
+	for (;;) {
+		pthread_mutex_lock(&r->lock);
+		if (size < (nfds_t)r->laggards + 1) {
+			more = realloc(fds, (2 * (nfds_t)r->laggards + 2) *
+				sizeof(*fds));
+			if (more) {
+				fds = more;
+				size = 2 * (nfds_t)r->laggards + 2;
+			}
+		}
+		n = 0;
+		if (size > 0)
+			fds[n++] = (struct pollfd){ .fd = r->wake[0],
+				.events = POLLIN };
+		for (m = r->members; m; m = m->next)
+			if (m->lags && m->fd >= 0 && n < size)
+				fds[n++] = (struct pollfd){ .fd = m->fd,
+					.events = POLLOUT };
+		i = r->ended && r->hushed && r->peers > 0;
+		pthread_mutex_unlock(&r->lock);
+		poll(fds, n, i ? 100 : -1);
+		while (read(r->wake[0], scrap, sizeof(scrap)) > 0)
+			continue;
+		pthread_mutex_lock(&r->lock);
+		for (m = r->members; m; m = m->next) {
+			if (m->fd < 0)
+				continue;
+			clock_passed(&m->silence, value(&m->flow.reads));
+			member_finish(r, m);
+			if (m->lags && !m->gone)
+				deliver(r, m);
+		}
+		pthread_cond_broadcast(&r->moved);
+		pthread_mutex_unlock(&r->lock);
+	}
+	return NULL;
+}
+
+/* room_join(r, m): m hears what is posted from now on. */
+static void room_join(struct room *r, struct member *m)
+{
+	pthread_mutex_lock(&r->lock);
+	m->id = ++r->last_id;
+	m->at = r->head;
+	m->next = r->members;
+	r->members = m;
+	r->peers += m->fd >= 0;
+	if (m->fd >= 0)
+		member_finish(r, m);
+	if (r->hushed)
+		room_wake(r);
+	pthread_cond_broadcast(&r->moved);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void room_leave(struct room *r, struct member *m)
+{
+	struct member **p = &r->members;
+
+	pthread_mutex_lock(&r->lock);
+	while (*p != m)
+		p = &(*p)->next;
+	*p = m->next;
+	r->laggards -= m->lags;
+	r->peers -= m->fd >= 0;
+	pthread_cond_broadcast(&r->moved);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* room_wait_for_peer(r): the gate of the console: nobody there, no reading. */
+static void room_wait_for_peer(void *arg)
+{
+	struct room *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	while (r->peers == 0)
+		signal_wait(&r->moved, &r->lock, NEVER);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* room_end(r, said): nothing more will be posted; said: something was. */
+static void room_end(struct room *r, bool said)
+{
+	pthread_mutex_lock(&r->lock);
+	r->ended = true;
+	r->hushed = !said;
+	for (struct member *m = r->members; m; m = m->next)
+		if (m->fd >= 0)
+			member_finish(r, m);
+	pthread_mutex_unlock(&r->lock);
+	room_wake(r);
+}
+
+/*
+ * room_to_console(m): write to standard output what the console hears, for
+ * ever; returns only when that fails, with errno.
+ */
+static enum outcome room_to_console(struct member *m)
+{
+	struct room *r = m->hears;
+	struct flow f = { .to = { .kind = CONSOLE, .fd = STDOUT_FILENO } };
+	struct record *rec;
+	enum outcome how = ENDED;
+
+	pthread_mutex_lock(&r->lock);
+	while (how == ENDED) {
+		while (m->at == r->head)
+			signal_wait(&r->posted, &r->lock, NEVER);
+		rec = record_at(r, m->at);
+		if (rec->from != 0 && rec->from != m->id) {
+			pthread_mutex_unlock(&r->lock);
+			how = flow_write(&f, (char *)(rec + 1), rec->size);
+			pthread_mutex_lock(&r->lock);
+		}
+		m->at = record_next(r, m->at);
+		pthread_cond_broadcast(&r->moved);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return how;
+}
+
+/*
+ * member_stay(m): the peer has ended its side; it goes on hearing until it is
+ * gone, or has got the FIN.
+ */
+static void member_stay(struct member *m)
+{
+	struct pollfd p = { .fd = m->fd };
+	int64_t step = m->flow.tick ? tick_span(m->silence.limit, NEVER,
+		NEVER) : 0;
+
+	pthread_mutex_lock(&m->hears->lock);
+	m->ended = true;
+	pthread_mutex_unlock(&m->hears->lock);
+	while (poll(&p, 1, step ? poll_time(after(step)) : -1) <= 0)
+		if (m->flow.tick && m->flow.tick(m))
+			return;
+}
+
+/* member_tick(m): whether it has been silent for too long. */
+static bool member_tick(void *arg)
+{
+	struct member *m = arg;
+	bool passed;
+
+	pthread_mutex_lock(&m->hears->lock);
+	passed = clock_passed(&m->silence, value(&m->flow.reads) +
+		value(&m->sent) - unacknowledged(m->fd));
+	pthread_mutex_unlock(&m->hears->lock);
+	return passed;
+}
+
+/*
+ * ---- port -----------------------------------------------------------------
+ *
+ * Datagrams of many peers on one socket: a loop that gives each message its
+ * peer.  Peers are the addresses heard from, remembered while they are not
+ * silent for too long.
+ */
+enum { PEER_BUCKETS = 256 };
+
+struct peer {
+	struct gram gram;
+	int fd;                 /* the socket that it writes to */
+	int64_t heard;          /* when it last did */
+	struct peer *next;      /* in its bucket */
+};
+
+struct peers {
+	pthread_mutex_t lock;   /* guards all of it */
+	pthread_cond_t came;
+	struct peer *bucket[PEER_BUCKETS];
+	int64_t count, most;
+	int64_t memory;         /* how long a silent one is remembered */
+};
+
+struct port {
+	int fd;
+	struct peers *peers;    /* NULL: they are not remembered */
+	/* What to do with one message; false ends the loop. */
+	bool (*heard)(struct port *p, const char *buf, size_t n,
+		const struct gram *from);
+	void *arg;
+	bool (*tick)(struct port *p);   /* nothing came for a while; or NULL */
+	atomic_llong reads;
+	struct clock silence;
+};
+
+static unsigned int peer_hash(const struct addr *a)
+{
+	const unsigned char *p = (const unsigned char *)&a->sa;
+	unsigned int hash = 2166136261U;        /* FNV-1a */
+
+	for (socklen_t i = 0; i < a->len; i++)
+		hash = (hash ^ p[i]) * 16777619U;
+	return hash % PEER_BUCKETS;
+}
+
+/* peers_forget(ps, p): *p leaves its bucket. */
+static void peers_forget(struct peers *ps, struct peer **p)
+{
+	struct peer *old = *p;
+
+	*p = old->next;
+	free(old);
+	ps->count--;
+}
+
+/* peers_expire(ps): forget those that have been silent for too long. */
+static void peers_expire(struct peers *ps)
+{
+	int64_t limit = now() - ps->memory;
+
+	for (int i = 0; i < PEER_BUCKETS; i++)
+		for (struct peer **p = &ps->bucket[i]; *p;)
+			if ((*p)->heard < limit)
+				peers_forget(ps, p);
+			else
+				p = &(*p)->next;
+}
+
+/* peers_make_room(ps): the longest silent one goes when there are too many. */
+static void peers_make_room(struct peers *ps)
+{
+	struct peer **oldest = NULL;
+
+	peers_expire(ps);
+	if (ps->count < ps->most)
+		return;
+	for (int i = 0; i < PEER_BUCKETS; i++)
+		for (struct peer **p = &ps->bucket[i]; *p; p = &(*p)->next)
+			if (!oldest || (*p)->heard < (*oldest)->heard)
+				oldest = p;
+	if (oldest)
+		peers_forget(ps, oldest);
+}
+
+/* peers_note(ps, fd, from): a message came; remember who sent it. */
+static void peers_note(struct peers *ps, int fd, const struct gram *from)
+{
+	struct peer **bucket = &ps->bucket[peer_hash(&from->peer)], *p;
+	struct addr shown = from->peer;
+	char text[ADDR_TEXT];
+
+	for (p = *bucket; p; p = p->next)
+		if (p->fd == fd && addr_same(&p->gram.peer, &from->peer))
+			break;
+	if (!p) {
+		if (ps->count >= ps->most)
+			peers_make_room(ps);
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return;
+		p->next = *bucket;
+		*bucket = p;
+		ps->count++;
+		addr_unmap(&shown);
+		tell("Connection received on %s", addr_text(&shown, text));
+		pthread_cond_broadcast(&ps->came);
+	}
+	p->gram = *from;
+	p->fd = fd;
+	p->heard = now();
+}
+
+/*
+ * peer_send(p, buf, n): false when the peer cannot be reached any more.  Only
+ * a Unix socket can be full on the other side: it has a second to read.
+ */
+static bool peer_send(const struct peer *p, const char *buf, size_t n)
+{
+	int64_t deadline = 0;
+
+	while (gram_send(p->fd, buf, n, &p->gram, MSG_DONTWAIT) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS)
+			return false;
+		if (deadline == 0)
+			deadline = after(eviction);
+		if (now() >= deadline)
+			return false;
+		pause_for(MS);
+	}
+	return true;
+}
+
+/*
+ * peers_send(ps, buf, n, except): to all that are remembered but one.  -1 when
+ * the datagram is too long for any of them; a peer that is gone is forgotten.
+ */
+static int peers_send(struct peers *ps, const char *buf, size_t n,
+	const struct gram *except)
+{
+	char text[ADDR_TEXT];
+	struct peer **p, *q;
+	int result = 0;
+
+	peers_expire(ps);
+	for (int i = 0; i < PEER_BUCKETS; i++)
+		for (p = &ps->bucket[i]; (q = *p);) {
+			p = &q->next;
+			if ((except && addr_same(&except->peer,
+				&q->gram.peer)) || peer_send(q, buf, n))
+				continue;
+			if (errno == EMSGSIZE) {
+				result = -1;
+				continue;
+			}
+			say("send to %s failed: %s; forgotten", addr_text(
+				&q->gram.peer, text), strerror(errno));
+			for (p = &ps->bucket[i]; *p != q; p = &(*p)->next)
+				continue;
+			peers_forget(ps, p);
+		}
+	if (result < 0)
+		errno = EMSGSIZE;
+	return result;
+}
+
+/*
+ * port_run(p): give each message to p->heard, until that or p->tick ends it
+ * (0), or the socket fails (-1).
+ */
+static int port_run(struct port *p)
+{
+	char *buf = malloc(BUFFER_SIZE);
+	struct gram from;
+	ssize_t n;
+	bool going = buf != NULL;
+
+	if (!buf)
+		return fail("cannot receive:");
+	while (going) {
+		n = gram_recv(p->fd, buf, BUFFER_SIZE, &from, 0);
+		if (n >= 0) {
+			add(&p->reads, 1);
+			going = p->heard(p, buf, (size_t)n, &from);
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			going = !p->tick || !p->tick(p);
+		} else if (errno == EMSGSIZE) {
+			say("a datagram of more than %d bytes was dropped",
+				BUFFER_SIZE);
+		} else if (errno != EINTR && errno != ECONNREFUSED) {
+			fail("cannot receive:");
+			break;
+		}
+	}
+	free(buf);
+	return going ? -1 : 0;
+}
+
+/* port_tick(p): whether nothing has come for the time of its limit. */
+static bool port_tick(struct port *p)
+{
+	return clock_passed(&p->silence, value(&p->reads));
+}
+
+/* port_echo: the service of an echo: back where it came from. */
+static bool port_echo(struct port *p, const char *buf, size_t n,
+	const struct gram *from)
+{
+	char text[ADDR_TEXT];
+	struct peer to = { .gram = *from, .fd = p->fd };
+
+	if (from->peer.len > sizeof(sa_family_t) && !peer_send(&to, buf, n) &&
+		loudness > 0)
+		tell("answer to %s failed: %s", addr_text(&from->peer, text),
+			strerror(errno));
+	return true;
+}
+
+/*
+ * ---- modes ----------------------------------------------------------------
+ *
+ * One function a mode: it takes the options, puts the pieces above together,
+ * says what failed, and returns the exit status.
+ */
+struct options {
+	bool listen, keep, echo, hub, zero;
+	bool udp, unixsock, numeric, four, six;
+	bool recv_only, send_only, no_shutdown, reset, quit_given;
+	int64_t wait, idle, quit, max_time;     /* NEVER: no limit */
+	int64_t most;                           /* 0: any number of peers */
+	const char *port_text;                  /* of -p */
+	struct prefs prefs;
+	struct target target;
+};
+
+/* finish(status): end the process from any thread. */
+_Noreturn static void finish(int status)
+{
+	litter_remove();
+	_exit(status);
+}
+
+/* die_of_pipe(): standard output is closed; end as a filter does. */
+_Noreturn static void die_of_pipe(void)
+{
+	sigset_t set;
+
+	litter_remove();
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	raise(SIGPIPE);
+	_exit(FAILED);
+}
+
+/* output_failed(): what is left to do when standard output fails; for why. */
+_Noreturn static void output_failed(void)
+{
+	if (why.error == EPIPE)
+		die_of_pipe();
+	say("write to standard output failed: %s", strerror(why.error));
+	finish(FAILED);
+}
+
+/* tell_connected(t, peer): nc.openbsd's sentence. */
+static void tell_connected(const struct target *t, const struct addr *peer)
+{
+	char host[ADDR_TEXT], named[PLACE_TEXT];
+	const char *kind = target_kind(t);
+	struct servent *service;
+
+	if (loudness < 1)
+		return;
+	addr_host(peer, host);
+	if (t->path) {
+		tell("Connection to %s [%s] succeeded!", host, kind);
+		return;
+	}
+	snprintf(named, sizeof(named), "%.255s (%s)", t->host, host);
+	service = t->numeric ? NULL : getservbyport(htons((uint16_t)
+		addr_port(peer)), kind);
+	tell("Connection to %s %d port [%s/%s] succeeded!",
+		strcmp(t->host, host) == 0 ? host : named, addr_port(peer),
+		kind, service ? service->s_name : "*");
+}
+
+/* relay_rules(o, place): what the options say about a relay. */
+static struct rules relay_rules(const struct options *o, const char *place)
+{
+	struct rules rules = {
+		.wait = o->wait,
+		.idle = o->idle,
+		.quit = o->quit,
+		.half_close = !o->no_shutdown && !o->reset,
+		.recv_only = o->recv_only,
+		.send_only = o->send_only,
+		.reset = o->reset,
+		.listening = o->listen,
+		.terminal = isatty(STDIN_FILENO),
+		.place = place,
+	};
+
+	/* A client's datagrams have no end: a second of silence is one. */
+	if (o->udp && !o->listen && !o->quit_given && o->wait == NEVER)
+		rules.quit = SECOND;
+	return rules;
+}
+
+/* relay_with(o, fd, gram, peer): relay and say how that ended. */
+static int relay_with(const struct options *o, int fd, struct gram *gram,
+	const struct addr *peer)
+{
+	char place[PLACE_TEXT];
+	struct target anyone = o->target;
+	struct rules rules;
+	int result;
+
+	if (o->listen)
+		anyone.host = NULL;
+	rules = relay_rules(o, target_place(&anyone, peer, place));
+	result = relay_run(fd, o->target.type, gram, &rules);
+	if (result < 0 && why.error == EPIPE &&
+		strncmp(why.text, "write to standard", 17) == 0)
+		die_of_pipe();
+	stream_close(fd, o->reset);
+	return result < 0 ? complain() : DONE;
+}
+
+static int mode_connect(const struct options *o)
+{
+	struct gram gram = { .level = 0 };
+	int fd = dial(&o->target, &o->prefs, after(o->wait), &gram.peer);
+
+	if (fd < 0)
+		return complain();
+	if (!o->udp)
+		tell_connected(&o->target, &gram.peer);
+	return relay_with(o, fd, sock_is_connected(fd) ? NULL : &gram,
+		&gram.peer);
+}
+
+/* open_listeners(o, ls): announce, and say where. */
+static int open_listeners(const struct options *o, struct listeners *ls)
+{
+	if (announce(&o->target, &o->prefs, after(o->wait), ls) < 0)
+		return -1;
+	listeners_tell(ls, &o->target);
+	return 0;
+}
+
+/*
+ * first_peer(ls, deadline, gram): the socket on which the first datagram has
+ * come, and the two ends of it; the datagram stays to be read.
+ */
+static int first_peer(struct listeners *ls, int64_t deadline,
+	struct gram *gram)
+{
+	char scrap;
+	int fd = wait_for_one(ls, deadline);
+
+	if (fd < 0)
+		return -1;
+	if (gram_recv(fd, &scrap, 1, gram, MSG_PEEK) < 0)
+		return fail("cannot receive:");
+	for (int i = 0; i < ls->count; i++)
+		if (ls->fd[i].fd != fd)
+			close(ls->fd[i].fd);
+	return fd;
+}
+
+static int mode_listen(const struct options *o)
+{
+	struct listeners ls;
+	struct gram gram;
+	struct addr peer;
+	char text[ADDR_TEXT];
+	int fd;
+
+	if (open_listeners(o, &ls) < 0)
+		return complain();
+	if (o->udp) {
+		fd = first_peer(&ls, after(o->wait), &gram);
+		peer = gram.peer;
+		addr_unmap(&peer);
+	} else {
+		fd = accept_one(&ls, after(o->wait), &peer);
+	}
+	if (fd < 0)
+		return complain();
+	tell("Connection received on %s", addr_text(&peer, text));
+	return relay_with(o, fd, o->udp ? &gram : NULL, &peer);
+}
+
+/* One peer of an echo, and how long it may be silent. */
+struct echo {
+	struct flow flow;
+	struct clock silence, idle;
+	int fd;
+	bool idled;
+};
+
+static bool echo_tick(void *arg)
+{
+	struct echo *e = arg;
+	int64_t mark = value(&e->flow.reads) + value(&e->flow.put) -
+		unacknowledged(e->fd);
+
+	e->idled = clock_passed(&e->idle, mark);
+	return clock_passed(&e->silence, mark) || e->idled;
+}
+
+/* echo_run(e, fd, type, wait, idle): send back what comes until it ends. */
+static enum outcome echo_run(struct echo *e, int fd, int type, int64_t wait,
+	int64_t idle)
+{
+	struct end peer = { .kind = type == SOCK_STREAM ? STREAM : DATAGRAM,
+		.fd = fd };
+	int64_t span = tick_span(wait, idle, NEVER);
+
+	memset(e, 0, sizeof(*e));
+	e->fd = fd;
+	e->silence.limit = wait;
+	e->idle.limit = idle;
+	e->flow.from = e->flow.to = peer;
+	e->flow.session = e;
+	if (span > 0) {
+		e->flow.tick = echo_tick;
+		sock_timeouts(fd, span);
+	}
+	return pump(&e->flow);
+}
+
+/* echo_one(o, fd, peer): the only peer of an echo; its end is ours. */
+static int echo_one(const struct options *o, int fd, const struct addr *peer)
+{
+	struct echo e;
+	struct target anyone = o->target;
+	char place[PLACE_TEXT];
+	enum outcome how = echo_run(&e, fd, o->target.type, o->wait, o->idle);
+	int error = why.error;
+	int64_t lost = 0;
+	bool fin = !o->reset;
+
+	anyone.host = o->listen ? NULL : anyone.host;
+	target_place(&anyone, peer, place);
+	if (how == STOPPED)
+		fail_as(TIMED_OUT, "connection to %s: %s", place, e.idled
+			? "silent for the time of --idle-timeout"
+			: "silent (-w)");
+	errno = 0;
+	if (!o->udp) {
+		fin = fin && shutdown(fd, SHUT_WR) == 0;
+		lost = stream_settle(fd, how == ENDED ? e.silence.limit
+			: farewell, fin);
+	}
+	lost += flow_held(&e.flow);
+	if (how == NOT_READ || how == NOT_WRITTEN || (how == ENDED && lost > 0))
+		bytes_lost("connection to", place, strerror(how == ENDED
+			? errno : error), lost, FAILED);
+	stream_close(fd, o->reset);
+	return how == ENDED && lost == 0 ? DONE : complain();
+}
+
+/* echo_service(o, fd, peer): one of many; its failure is its own. */
+static void echo_service(void *arg, int fd, const struct addr *peer)
+{
+	const struct options *o = arg;
+	struct echo e;
+	enum outcome how = echo_run(&e, fd, SOCK_STREAM, NEVER, o->idle);
+
+	(void)peer;
+	if (how == STOPPED)
+		shutdown(fd, SHUT_WR);
+	if (how == STOPPED || (o->reset && how == ENDED))
+		stream_settle(fd, farewell, how == STOPPED);
+	stream_close(fd, o->reset);
+}
+
+/* port_thread(p): one of several sockets of a port; its failure ends all. */
+static void *port_thread(void *arg)
+{
+	finish(port_run(arg) < 0 ? complain() : DONE);
+}
+
+/*
+ * ports_run(o, ls, peers, heard): a loop for each socket, the last one here.
+ * Ends when the first peer does not come within -w, or, without -k, when
+ * nothing has come for that time or the one of --idle-timeout.
+ */
+static int ports_run(const struct options *o, struct listeners *ls,
+	struct peers *peers, bool (*heard)(struct port *, const char *, size_t,
+	const struct gram *))
+{
+	static struct port ports[LISTENERS];
+	int64_t limit = o->wait < o->idle ? o->wait : o->idle;
+	int last = ls->count - 1;
+
+	if (o->wait < NEVER && wait_for_one(ls, after(o->wait)) < 0)
+		return complain();
+	for (int i = 0; i <= last; i++) {
+		ports[i] = (struct port){ .fd = ls->fd[i].fd, .peers = peers,
+			.heard = heard, .arg = (void *)(uintptr_t)o };
+		ports[i].silence.limit = limit;
+		if (!o->keep && limit < NEVER) {
+			ports[i].tick = port_tick;
+			sock_timeouts(ls->fd[i].fd, tick_span(limit, NEVER,
+				NEVER));
+		}
+		if (i < last && thread_start(port_thread, &ports[i], 0) < 0) {
+			fail("cannot start a thread:");
+			return complain();
+		}
+	}
+	if (port_run(&ports[last]) < 0)
+		return complain();
+	say("nothing came for the time of %s", o->wait <= o->idle ? "-w"
+		: "--idle-timeout");
+	return TIMED_OUT;
+}
+
+/* serve_peers(o, s): announce, serve, and stay. */
+static int serve_peers(const struct options *o, struct server *s)
+{
+	struct listeners ls;
+
+	s->most = o->most;
+	s->target = &o->target;
+	if (open_listeners(o, &ls) < 0 || serve(s, &ls, after(o->wait)) < 0)
+		return complain();
+	return DONE;
+}
+
+/* stay(): the other threads do the work. */
+_Noreturn static void stay(void)
+{
+	for (;;)
+		pause();
+}
+
+static int mode_echo(const struct options *o)
+{
+	struct listeners ls;
+	struct addr peer;
+	struct server s = { .service = echo_service,
+		.arg = (void *)(uintptr_t)o };
+	int status, fd;
+
+	if (o->listen && o->keep && !o->udp) {
+		status = serve_peers(o, &s);
+		return status == DONE ? (stay(), DONE) : status;
+	}
+	if (o->listen && open_listeners(o, &ls) < 0)
+		return complain();
+	if (o->listen && o->udp)
+		return ports_run(o, &ls, NULL, port_echo);
+	fd = o->listen ? accept_one(&ls, after(o->wait), &peer)
+		: dial(&o->target, &o->prefs, after(o->wait), &peer);
+	if (fd < 0)
+		return complain();
+	if (!o->listen && !o->udp)
+		tell_connected(&o->target, &peer);
+	return echo_one(o, fd, &peer);
+}
+
+/* What a hub, or a relay of many peers, consists of. */
+struct hub {
+	const struct options *o;
+	struct room peers;      /* what the peers hear */
+	struct room console;    /* what standard output hears, in a relay */
+	struct member self;     /* the console */
+	bool leave_at_end;      /* a peer that ended does not stay */
+};
+
+static bool hub_tick(void *arg)
+{
+	return member_tick(arg);
+}
+
+/* hub_service(hub, fd, peer): a peer joins, posts, and leaves. */
+static void hub_service(void *arg, int fd, const struct addr *peer)
+{
+	struct hub *h = arg;
+	const struct options *o = h->o;
+	struct target anyone = { .type = SOCK_STREAM,
+		.path = o->target.path };
+	struct member m = { .hears = &h->peers, .tells = h->self.hears,
+		.fd = fd };
+	bool dead;
+
+	target_place(&anyone, peer, m.place);
+	m.silence.limit = o->idle;
+	m.flow.from = (struct end){ .kind = STREAM, .fd = fd };
+	m.flow.to = (struct end){ .kind = SINK, .arg = &m,
+		.take = o->send_only ? nothing_taken : member_take };
+	m.flow.session = &m;
+	if (o->idle < NEVER) {
+		m.flow.tick = hub_tick;
+		sock_timeouts(fd, tick_span(o->idle, NEVER, NEVER));
+	}
+	room_join(&h->peers, &m);
+	if (pump(&m.flow) == ENDED && !h->leave_at_end)
+		member_stay(&m);
+	room_leave(&h->peers, &m);
+	dead = m.evicted || m.gone;
+	if (!dead && !m.fin)
+		shutdown(fd, SHUT_WR);
+	if (!dead)
+		stream_settle(fd, farewell, true);
+	stream_close(fd, o->reset || m.evicted);
+}
+
+/* hub_output(hub): the thread that writes standard output. */
+static void *hub_output(void *arg)
+{
+	struct hub *h = arg;
+
+	room_to_console(&h->self);
+	output_failed();
+}
+
+/*
+ * hub_run(o): -lb, where all hear all, or -lk, where only the console hears
+ * the peers and they hear only it.
+ */
+static int hub_run(const struct options *o)
+{
+	static struct hub h;
+	struct server s = { .service = hub_service, .arg = &h };
+	struct flow input = { .from = { .kind = CONSOLE, .fd = STDIN_FILENO,
+		.gate = room_wait_for_peer, .arg = &h.peers },
+		.to = { .kind = SINK, .take = member_take, .arg = &h.self } };
+
+	h.o = o;
+	h.self.fd = -1;
+	h.self.tells = &h.peers;
+	h.self.hears = o->hub ? &h.peers : &h.console;
+	h.leave_at_end = !o->hub && (o->recv_only || isatty(STDIN_FILENO));
+	if (room_init(&h.peers) < 0 || room_init(&h.console) < 0)
+		return complain();
+	room_join(h.self.hears, &h.self);
+	if (thread_start(hub_output, &h, 0) < 0 ||
+		thread_start(room_courier, &h.peers, 0) < 0) {
+		fail("cannot start a thread:");
+		return complain();
+	}
+	if (serve_peers(o, &s) != DONE)
+		return why.status;
+	if (!o->recv_only) {
+		if (pump(&input) == NOT_READ)
+			say("read from standard input failed: %s", why.text);
+		if (!o->hub && !o->no_shutdown)
+			room_end(&h.peers, value(&input.got) > 0);
+	}
+	stay();
+}
+
+/* grams_heard(p, buf, n, from): a message of a hub, or of -luk. */
+static bool grams_heard(struct port *p, const char *buf, size_t n,
+	const struct gram *from)
+{
+	static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
+	const struct options *o = p->arg;
+	struct flow f = { .to = { .kind = CONSOLE, .fd = STDOUT_FILENO } };
+
+	pthread_mutex_lock(&p->peers->lock);
+	peers_note(p->peers, p->fd, from);
+	if (o->hub && peers_send(p->peers, buf, n, from) < 0)
+		say("a datagram of %zu bytes is too long for a peer", n);
+	pthread_mutex_unlock(&p->peers->lock);
+	if (n == 0 || o->send_only)
+		return true;
+	pthread_mutex_lock(&output);
+	if (flow_write(&f, buf, n) != ENDED)
+		output_failed();
+	pthread_mutex_unlock(&output);
+	return true;
+}
+
+/* peers_take(peers, buf, n): the sink of the console. */
+static int peers_take(void *arg, const char *buf, size_t n)
+{
+	struct peers *ps = arg;
+	int result;
+
+	pthread_mutex_lock(&ps->lock);
+	while (ps->count == 0)
+		signal_wait(&ps->came, &ps->lock, NEVER);
+	result = peers_send(ps, buf, n, NULL);
+	pthread_mutex_unlock(&ps->lock);
+	return result;
+}
+
+/* peers_wait(peers): the gate of the console: nobody there, no reading. */
+static void peers_wait(void *arg)
+{
+	struct peers *ps = arg;
+
+	pthread_mutex_lock(&ps->lock);
+	while (ps->count == 0)
+		signal_wait(&ps->came, &ps->lock, NEVER);
+	pthread_mutex_unlock(&ps->lock);
+}
+
+/* grams_input(peers): the thread that sends the console's input to all. */
+static void *grams_input(void *arg)
+{
+	struct flow f = { .from = { .kind = CONSOLE, .fd = STDIN_FILENO,
+		.gate = peers_wait, .arg = arg }, .to = { .kind = SINK,
+		.take = peers_take, .arg = arg, .most = DATAGRAM_OUT } };
+	enum outcome how = pump(&f);
+
+	if (how == NOT_WRITTEN) {
+		say("send failed: %s", why.text);
+		finish(FAILED);
+	}
+	if (how == NOT_READ)
+		say("read from standard input failed: %s", why.text);
+	return NULL;
+}
+
+/* grams_run(o): -luk and -lub: the peers are the addresses heard from. */
+static int grams_run(const struct options *o)
+{
+	static struct peers peers;
+	struct listeners ls;
+
+	pthread_mutex_init(&peers.lock, NULL);
+	signal_init(&peers.came);
+	peers.most = o->most > 0 ? o->most : PEERS;
+	peers.memory = o->idle < NEVER ? o->idle : remembered;
+	if (open_listeners(o, &ls) < 0)
+		return complain();
+	if (!o->recv_only && thread_start(grams_input, &peers, 0) < 0) {
+		fail("cannot start a thread:");
+		return complain();
+	}
+	return ports_run(o, &ls, &peers, grams_heard);
+}
+
+static int mode_many(const struct options *o)
+{
+	return o->udp ? grams_run(o) : hub_run(o);
+}
+
+/*
+ * probe_datagram(o, fd, place): whether an empty datagram is answered; silence
+ * may mean an open port or a filter.
+ */
+static int probe_datagram(const struct options *o, int fd, const char *place)
+{
+	char scrap;
+	ssize_t n;
+
+	sock_timeouts(fd, o->wait);
+	do {
+		n = send(fd, "", 0, 0);
+	} while (n < 0 && errno == EINTR);
+	do {
+		n = n < 0 ? n : recv(fd, &scrap, 1, 0);
+	} while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return 0;
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return fail_as(TIMED_OUT, "probe of %s: no answer: open or "
+			"filtered", place);
+	return fail("probe of %s failed:", place);
+}
+
+/* mode_zero(o): connect and close; only the exit status and -v tell. */
+static int mode_zero(const struct options *o)
+{
+	struct addr peer;
+	char place[PLACE_TEXT];
+	int fd = dial(&o->target, &o->prefs, after(o->wait), &peer);
+	int result = 0;
+
+	if (fd < 0)
+		return complain();
+	if (o->udp)
+		result = probe_datagram(o, fd, target_place(&o->target, &peer,
+			place));
+	stream_close(fd, o->reset);
+	if (result < 0)
+		return complain();
+	tell_connected(&o->target, &peer);
+	return DONE;
+}
+
+enum mode_id { CONNECT, LISTEN, KEEP, ECHO_CLIENT, ECHO_ONE, ECHO_MANY, HUB,
+	PROBE, MODES };
+
+static const struct mode {
+	const char *name;       /* heading of the matrix in the manual */
+	const char *phrase;     /* "... makes no sense" */
+	int (*run)(const struct options *);
+} modes[MODES] = {
+	[CONNECT] = { "connect", "without -l", mode_connect },
+	[LISTEN] = { "-l", "with -l without -k", mode_listen },
+	[KEEP] = { "-lk", "with -lk", mode_many },
+	[ECHO_CLIENT] = { "-e", "with -e without -l", mode_echo },
+	[ECHO_ONE] = { "-le", "with -le without -k", mode_echo },
+	[ECHO_MANY] = { "-lke", "with -lke", mode_echo },
+	[HUB] = { "-lb", "with -lb", mode_many },
+	[PROBE] = { "-z", "with -z", mode_zero },
+};
+
+/* mode_of(o): which mode the options ask for. */
+static enum mode_id mode_of(const struct options *o)
+{
+	if (o->zero)
+		return PROBE;
+	if (!o->listen)
+		return o->echo ? ECHO_CLIENT : CONNECT;
+	if (o->hub)
+		return HUB;
+	if (o->echo)
+		return o->keep ? ECHO_MANY : ECHO_ONE;
+	return o->keep ? KEEP : LISTEN;
+}
+
+/*
+ * ---- command line ---------------------------------------------------------
+ *
+ * One table names every option: how it is written, what it sets, and for each
+ * mode whether it acts (+), is accepted without effect (.), or is refused (-).
+ * A mode's mark may depend on the socket: s acts on streams only, d on
+ * datagrams only; blank: the option itself makes another mode.  The second
+ * string says the same for TCP, UDP, Unix streams and Unix datagrams; the
+ * stricter of the two counts.
+ */
+struct option_spec {
+	char letter;            /* 0: there is only the long name */
+	const char *name;
+	const char *arg;        /* what it takes, for the help; NULL: nothing */
+	const char *help;       /* NULL: another name of the one above */
+	const char *on_mode;    /* connect -l -lk -e -le -lke -lb -z */
+	const char *on_sock;    /* tcp udp unix unix-datagram */
+	int (*set)(struct options *o, const struct option_spec *spec,
+		const char *what, const char *arg);
+	size_t at;              /* the member of struct options that it sets */
+	int64_t min, max;       /* of numbers; for flags min is the value */
+};
+
+static void *option_at(struct options *o, const struct option_spec *spec)
+{
+	return (char *)o + spec->at;
+}
+
+static int set_flag(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	(void)what;
+	(void)arg;
+	*(bool *)option_at(o, spec) = spec->min != 0;
+	return 0;
+}
+
+static int set_text(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	if (!*arg)
+		return fail_as(MISUSED, "%s: \"\" is empty", what);
+	*(const char **)option_at(o, spec) = arg;
+	return 0;
+}
+
+static int set_number(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	return parse_number(what, arg, spec->min, spec->max,
+		option_at(o, spec));
+}
+
+static int set_size(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	return parse_size(what, arg, 1, option_at(o, spec));
+}
+
+static int set_time(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	return parse_time(what, arg, 1, option_at(o, spec));
+}
+
+static int set_octal(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	return parse_octal(what, arg, spec->max, option_at(o, spec));
+}
+
+/* set_quit: a negative time means never. */
+static int set_quit(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	(void)spec;
+	o->quit_given = true;
+	if (parse_time(what, arg + (*arg == '-'), 0, &o->quit) < 0)
+		return misuse(what, arg, "a time (negative: never)");
+	if (*arg == '-')
+		o->quit = NEVER;
+	return 0;
+}
+
+static int set_loudness(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	(void)o;
+	(void)what;
+	(void)arg;
+	loudness = spec->min < 0 ? -1 : loudness < 0 ? 1 : loudness + 1;
+	return 0;
+}
+
+/* set_keepalive: IDLE[,INTERVAL[,COUNT]], in whole seconds. */
+static int set_keepalive(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	int64_t *to[] = { &o->prefs.keep_idle, &o->prefs.keep_interval,
+		&o->prefs.keep_count };
+	static const int64_t most[] = { 32767, 32767, 127 };
+	const char *rest = arg;
+	size_t i;
+
+	o->prefs.keepalive = (int)spec->min;
+	for (i = 0; arg && i < COUNT(to); i++) {
+		*to[i] = digits(rest, 10, most[i], &rest);
+		if (*to[i] < 1 || (*rest && *rest != ','))
+			break;
+		if (*rest == '\0')
+			return 0;
+		rest++;
+	}
+	return arg ? misuse(what, arg,
+		"IDLE[,INTERVAL[,COUNT]] in seconds") : 0;
+}
+
+/* set_tos: a name of nc.openbsd's list, or a number, maybe hexadecimal. */
+static int set_tos(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	static const struct {
+		const char *name;
+		int tos;
+	} names[] = {
+		{ "af11", 0x28 }, { "af12", 0x30 }, { "af13", 0x38 },
+		{ "af21", 0x48 }, { "af22", 0x50 }, { "af23", 0x58 },
+		{ "af31", 0x68 }, { "af32", 0x70 }, { "af33", 0x78 },
+		{ "af41", 0x88 }, { "af42", 0x90 }, { "af43", 0x98 },
+		{ "critical", 0xa0 }, { "cs0", 0x00 }, { "cs1", 0x20 },
+		{ "cs2", 0x40 }, { "cs3", 0x60 }, { "cs4", 0x80 },
+		{ "cs5", 0xa0 }, { "cs6", 0xc0 }, { "cs7", 0xe0 },
+		{ "ef", 0xb8 }, { "inetcontrol", 0xc0 }, { "le", 0x04 },
+		{ "lowcost", 0x02 }, { "lowdelay", 0x10 },
+		{ "netcontrol", 0xe0 }, { "reliability", 0x04 },
+		{ "throughput", 0x08 },
+	};
+	char *end;
+	long n;
+
+	(void)spec;
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (strcasecmp(arg, names[i].name) == 0) {
+			o->prefs.tos = names[i].tos;
+			return 0;
+		}
+	n = strtol(arg, &end, 0);
+	if (!isdigit((unsigned char)*arg) || *end || n > 255)
+		return misuse(what, arg, "a name like lowdelay or af21, nor a "
+			"number from 0 to 255");
+	o->prefs.tos = n;
+	return 0;
+}
+
+#define AT(member) offsetof(struct options, member)
+#define ALL "++++++++", "++++"
+#define TAKEN "........", "...."
+
+static const struct option_spec specs[] = {
+	{ 0, NULL, NULL, "Addresses", NULL, NULL, NULL, 0, 0, 0 },
+	{ '4', "ipv4", NULL, "IPv4 only",
+		"++++++++", "++--", set_flag, AT(four), true, 0 },
+	{ '6', "ipv6", NULL, "IPv6 only",
+		"++++++++", "++--", set_flag, AT(six), true, 0 },
+	{ 'U', "unixsock", NULL, "Unix-domain socket; @NAME is abstract",
+		ALL, set_flag, AT(unixsock), true, 0 },
+	{ 'u', "udp", NULL, "datagrams",
+		ALL, set_flag, AT(udp), true, 0 },
+	{ 'n', "nodns", NULL, "numeric hosts and ports only",
+		"++++++++", "++..", set_flag, AT(numeric), true, 0 },
+	{ 's', "source", "ADDR", "local address",
+		"+--+---+", "++-+", set_text, AT(prefs.source), 0, 0 },
+	{ 'p', "source-port", "PORT", "local port",
+		"++++++++", "++--", set_text, AT(port_text), 0, 0 },
+
+	{ 0, NULL, NULL, "Modes (none: relay standard input and output)",
+		NULL, NULL, NULL, 0, 0, 0 },
+	{ 'l', "listen", NULL, "wait for a connection",
+		" ++ +++-", "++++", set_flag, AT(listen), true, 0 },
+	{ 'e', "echo", NULL, "send every byte back",
+		"   +++--", "++++", set_flag, AT(echo), true, 0 },
+	{ 'b', "broadcast", NULL,
+		"with -l: a hub; client -u: allow broadcast addresses",
+		"d  d--+-", "++++", set_flag, AT(hub), true, 0 },
+	{ 0, "broker", NULL, NULL,
+		"d  d--+-", "++++", set_flag, AT(hub), true, 0 },
+	{ 'z', "zero", NULL, "only test: connect and close",
+		" --  --+", "++++", set_flag, AT(zero), true, 0 },
+
+	{ 0, NULL, NULL, "Session", NULL, NULL, NULL, 0, 0, 0 },
+	{ 'k', "keep-open", NULL, "with -l: serve many peers",
+		"- +- +.-", "++++", set_flag, AT(keep), true, 0 },
+	{ 'm', "max-conns", "N", "at most N peers at once",
+		"--+--s+-", "++++", set_number, AT(most), 1, 1000000 },
+	{ 'd', "recv-only", NULL, "do not read standard input",
+		"+++...+.", "++++", set_flag, AT(recv_only), true, 0 },
+	{ 0, "send-only", NULL, "discard what is received",
+		"+++-----", "++++", set_flag, AT(send_only), true, 0 },
+	{ 'N', "shutdown", NULL, "half-close after the end of input (default)",
+		"+++.....", "+.+.", set_flag, AT(no_shutdown), false, 0 },
+	{ 0, "no-shutdown", NULL, "... do not",
+		"+++-----", "+-+-", set_flag, AT(no_shutdown), true, 0 },
+	{ 'q', "quit", "TIME", "end when one direction has ended and the other "
+		"rests",
+		"++......", "++++", set_quit, AT(quit), 0, 0 },
+
+	{ 0, NULL, NULL, "Time limits (seconds, or with ms, s, m, h)",
+		NULL, NULL, NULL, 0, 0, 0 },
+	{ 'w', "wait", "TIME", "for connecting, then for silence",
+		ALL, set_time, AT(wait), 0, 0 },
+	{ 0, "idle-timeout", "TIME", "for silence on a connection",
+		"+++++s+-", "++++", set_time, AT(idle), 0, 0 },
+	{ 0, "max-time", "TIME", "for the whole run",
+		ALL, set_time, AT(max_time), 0, 0 },
+
+	{ 0, NULL, NULL, "Messages", NULL, NULL, NULL, 0, 0, 0 },
+	{ 'v', "verbose", NULL, "say what happens",
+		ALL, set_loudness, 0, 1, 0 },
+	{ 0, "quiet", NULL, "not even errors",
+		ALL, set_loudness, 0, -1, 0 },
+	{ 'h', "help", NULL, "this text", ALL, NULL, 0, 0, 0 },
+	{ 'V', "version", NULL, "the version", ALL, NULL, 0, 0, 0 },
+
+	{ 0, NULL, NULL, "Socket options (sizes with k, M, G)",
+		NULL, NULL, NULL, 0, 0, 0 },
+	{ 'I', "rcvbuf", "SIZE", "receive buffer",
+		ALL, set_size, AT(prefs.rcvbuf), 0, 0 },
+	{ 'O', "sndbuf", "SIZE", "send buffer",
+		ALL, set_size, AT(prefs.sndbuf), 0, 0 },
+	{ 0, "keepalive", "[=IDLE[,INTERVAL[,COUNT]]]",
+		"find vanished peers (default with -k)",
+		"+++++++-", "+---", set_keepalive, 0, 1, 0 },
+	{ 0, "no-keepalive", NULL, "... do not",
+		"+++++++-", "+---", set_keepalive, 0, 0, 0 },
+	{ 0, "no-reuseaddr", NULL, "no SO_REUSEADDR",
+		"++++++++", "++--", set_flag, AT(prefs.reuseaddr), false, 0 },
+	{ 0, "reuseport", NULL, "SO_REUSEPORT",
+		"-++-+++-", "++--", set_flag, AT(prefs.reuseport), true, 0 },
+	{ 0, "nodelay", NULL, "TCP_NODELAY (default)",
+		"+++++++-", "+---", set_flag, AT(prefs.nodelay), true, 0 },
+	{ 0, "no-nodelay", NULL, "... gather small writes",
+		"+++++++-", "+---", set_flag, AT(prefs.nodelay), false, 0 },
+	{ 0, "backlog", "N", "connections that may wait to be accepted",
+		"-++-+++-", "+-+-", set_number, AT(prefs.backlog), 1, 1000000 },
+	{ 'T', "tos", "NAME|N", "DSCP or type of service",
+		"++++++++", "++--", set_tos, AT(prefs.tos), 0, 0 },
+	{ 'M', "ttl", "N", "TTL and hop limit",
+		"++++++++", "++--", set_number, AT(prefs.ttl), 1, 255 },
+	{ 0, "reset", NULL, "close with a reset",
+		"++++++++", "+---", set_flag, AT(reset), true, 0 },
+	{ 0, "mode", "OCTAL", "permissions of the Unix socket",
+		"-++-+++-", "--++", set_octal, AT(prefs.mode), 0, 0777 },
+};
+
+enum { SPECS = COUNT(specs), LONG_ONLY = 256 };
+
+/* Pairs that contradict each other. */
+static const char *const clashes[][2] = {
+	{ "ipv4", "ipv6" },
+	{ "recv-only", "send-only" },
+};
+
+/* What the command line said: which options, and how they were written. */
+struct given {
+	char text[SPECS][24];   /* `-k` or `--keep-open`; empty: not given */
+	char **operand;
+	int operands;
+};
+
+/* option_mark(spec, mode, o): '+' acts, '.' accepted, '-' refused. */
+static char option_mark(const struct option_spec *spec, enum mode_id mode,
+	const struct options *o)
+{
+	char on_mode = spec->on_mode[mode];
+	char on_sock = spec->on_sock[2 * o->unixsock + o->udp];
+
+	if (on_mode == 's')
+		on_mode = o->udp ? '-' : '+';
+	if (on_mode == 'd')
+		on_mode = o->udp ? '+' : '-';
+	if (on_mode == '-' || on_sock == '-')
+		return '-';
+	return on_mode == '.' || on_sock == '.' ? '.' : '+';
+}
+
+/* option_refused(spec, text, mode, o): say with what it makes no sense. */
+static int option_refused(const struct option_spec *spec, const char *text,
+	enum mode_id mode, const struct options *o)
+{
+	const char *with = modes[mode].phrase;
+	const char *sock = spec->on_sock;
+
+	if (spec->on_mode[mode] == 's')
+		with = "with -u in this mode";
+	else if (spec->on_mode[mode] == 'd')
+		with = "without -l or -u";
+	else if (spec->on_mode[mode] != '-' && sock[0] == '-' && sock[1] == '-')
+		with = "without -U";
+	else if (spec->on_mode[mode] != '-')
+		with = o->unixsock && (sock[2] == '-' || !o->udp) ? "with -U"
+			: "with -u";
+	return fail_as(MISUSED, "%s makes no sense %s", text, with);
+}
+
+static int spec_named(const char *name)
+{
+	for (int i = 0; i < SPECS; i++)
+		if (specs[i].name && strcmp(specs[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+/* options_check(o, g): refuse what has no effect or contradicts itself. */
+static int options_check(const struct options *o, const struct given *g)
+{
+	enum mode_id mode = mode_of(o);
+	int a, b;
+
+	for (int i = 0; i < SPECS; i++)
+		if (g->text[i][0] && option_mark(&specs[i], mode, o) == '-')
+			return option_refused(&specs[i], g->text[i], mode, o);
+	for (size_t i = 0; i < COUNT(clashes); i++) {
+		a = spec_named(clashes[i][0]);
+		b = spec_named(clashes[i][1]);
+		if (g->text[a][0] && g->text[b][0])
+			return fail_as(MISUSED, "%s makes no sense with %s",
+				g->text[a], g->text[b]);
+	}
+	a = spec_named("no-reuseaddr");
+	if (g->text[a][0] && !o->listen && !o->port_text)
+		return fail_as(MISUSED, "%s makes no sense without -l or -p",
+			g->text[a]);
+	return 0;
+}
+
+/*
+ * address_split(text, host, port): `host:port` or `[v6]:port` in place.
+ * False when it is neither, which leaves text as it was.
+ */
+static bool address_split(char *text, char **host, char **port)
+{
+	char *colon = strrchr(text, ':');
+
+	if (!colon)
+		return false;
+	if (text[0] == '[' && colon[-1] == ']') {
+		*host = text + 1;
+		colon[-1] = '\0';
+	} else if (strchr(text, ':') == colon) {
+		*host = text;
+	} else {
+		return false;
+	}
+	*colon = '\0';
+	*port = colon + 1;
+	return true;
+}
+
+/* bracketless(host): `[v6]` is v6. */
+static char *bracketless(char *host)
+{
+	size_t n = strlen(host);
+
+	if (n < 2 || host[0] != '[' || host[n - 1] != ']')
+		return host;
+	host[n - 1] = '\0';
+	return host + 1;
+}
+
+/* no_command(o, g): -e takes none here, other than in nc and ncat. */
+static int no_command(const struct options *o, const struct given *g)
+{
+	for (int i = 0; i < g->operands && o->echo && !o->unixsock; i++)
+		if (strpbrk(g->operand[i], "/ \t"))
+			return fail_as(MISUSED, "-e means echo and takes no "
+				"command: \"%s\"; to run one, use -c",
+				g->operand[i]);
+	return 0;
+}
+
+/* operands_of_unix(o, g): a path. */
+static int operands_of_unix(struct options *o, const struct given *g)
+{
+	struct addr a;
+
+	if (g->operands == 0)
+		return fail_as(MISUSED, "-U needs a path");
+	if (g->operands > 1)
+		return fail_as(MISUSED, "-U takes one path: \"%s\" is one too "
+			"many", g->operand[1]);
+	o->target.path = g->operand[0];
+	return addr_unix(o->target.path, &a);
+}
+
+/* operands_find(o, g, host, port): which operand is what; NULL: none. */
+static int operands_find(const struct options *o, const struct given *g,
+	char **host, char **port)
+{
+	int most = o->listen && o->port_text ? 1 : 2;
+
+	*host = *port = NULL;
+	if (g->operands > most)
+		return fail_as(MISUSED, "\"%s\" is one operand too many",
+			g->operand[most]);
+	if (g->operands == 2) {
+		*host = bracketless(g->operand[0]);
+		*port = g->operand[1];
+	} else if (g->operands == 1 && o->listen && o->port_text) {
+		*host = bracketless(g->operand[0]);
+	} else if (g->operands == 1 &&
+		!address_split(g->operand[0], host, port)) {
+		if (!o->listen)
+			return fail_as(MISUSED, "\"%s\" has no port: write "
+				"HOST PORT or HOST:PORT", g->operand[0]);
+		*port = g->operand[0];
+	}
+	if (o->listen && *host && **host == '\0' && g->operands == 1)
+		*host = NULL;
+	return 0;
+}
+
+/* operands_of_ip(o, g): [host] port, host:port, or -p with -l. */
+static int operands_of_ip(struct options *o, const struct given *g)
+{
+	char *host, *port;
+
+	if (no_command(o, g) < 0 || operands_find(o, g, &host, &port) < 0)
+		return -1;
+	if (host && !*host)
+		return fail_as(MISUSED, "the host \"\" is empty");
+	o->target.host = host;
+	if (o->port_text && parse_port("-p", o->port_text, &o->target, 0,
+		o->listen ? &o->target.port : &o->prefs.source_port) < 0)
+		return -1;
+	if (o->listen && o->port_text)
+		return 0;
+	if (!port)
+		return fail_as(MISUSED, o->listen ? "-l needs a port"
+			: "a host and a port are needed");
+	return parse_port("port", port, &o->target, o->listen ? 0 : 1,
+		&o->target.port);
+}
+
+/* options_settle(o): what follows from what was given. */
+static void options_settle(struct options *o)
+{
+	enum mode_id mode = mode_of(o);
+
+	o->prefs.broadcast = o->hub && !o->listen;
+	o->keep = o->keep || (o->listen && o->hub);
+	o->target.type = o->udp ? SOCK_DGRAM : SOCK_STREAM;
+	o->target.numeric = o->numeric;
+	o->target.family = o->four ? AF_INET : o->six ? AF_INET6 : AF_UNSPEC;
+	if (o->prefs.keepalive < 0)
+		o->prefs.keepalive = o->keep;
+	if (mode == PROBE && o->wait == NEVER)
+		o->wait = 2 * SECOND;
+}
+
+/* distance(a, b): letters to change, add or leave out; for short words. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[32], above, left, best, n = strlen(b);
+
+	if (n >= COUNT(row))
+		return n;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		left = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			above = row[j];
+			best = left + (a[i - 1] != b[j - 1]);
+			if (above + 1 < best)
+				best = above + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+			left = above;
+		}
+	}
+	return row[n];
+}
+
+/* unknown_option(text): the error, with the nearest name if one is near. */
+static int unknown_option(const char *text)
+{
+	char name[32];
+	size_t n = strcspn(text + 2, "="), best = 4, d;
+	const char *nearest = NULL;
+
+	if (n >= sizeof(name))
+		return fail_as(MISUSED, "unknown option %s", text);
+	memcpy(name, text + 2, n);
+	name[n] = '\0';
+	for (int i = 0; i < SPECS; i++) {
+		if (!specs[i].name)
+			continue;
+		d = strncmp(specs[i].name, name, n) == 0 && n > 0 ? 1
+			: distance(name, specs[i].name);
+		if (d < best) {
+			best = d;
+			nearest = specs[i].name;
+		}
+	}
+	if (nearest)
+		return fail_as(MISUSED, "unknown option --%s; did you mean "
+			"--%s?", name, nearest);
+	return fail_as(MISUSED, "unknown option --%s", name);
+}
+
+/* option_take(o, g, i, written, arg): the i-th option of the table. */
+static int option_take(struct options *o, struct given *g, int i,
+	const char *written, const char *arg)
+{
+	const struct option_spec *spec = &specs[i];
+	char *text = g->text[i];
+
+	if (strncmp(written, "--", 2) == 0)
+		snprintf(text, sizeof(g->text[i]), "--%s", spec->name);
+	else
+		snprintf(text, sizeof(g->text[i]), "-%c", spec->letter);
+	return spec->set ? spec->set(o, spec, text, arg) : 0;
+}
+
+/*
+ * getopt_table(shorts, longs): the option table as getopt_long(3) wants it.
+ * '-' in front makes operands come in order whatever the environment says.
+ */
+static void getopt_table(char *shorts, struct option *longs)
+{
+	const struct option_spec *spec;
+	bool needed;
+
+	*shorts++ = '-';
+	*shorts++ = ':';
+	for (int i = 0; i < SPECS; i++) {
+		spec = &specs[i];
+		if (!spec->name)
+			continue;
+		needed = spec->arg && spec->arg[0] != '[';
+		*longs++ = (struct option){ spec->name, needed
+			? required_argument : spec->arg ? optional_argument
+			: no_argument, NULL, LONG_ONLY + i };
+		if (!spec->letter)
+			continue;
+		*shorts++ = spec->letter;
+		if (needed)
+			*shorts++ = ':';
+	}
+	*shorts = '\0';
+	*longs = (struct option){ NULL, 0, NULL, 0 };
+}
+
+/* spec_of(c, written): which row getopt's answer is; -1: none of them. */
+static int spec_of(int c, const char *written)
+{
+	size_t n;
+
+	for (int i = 0; i < SPECS; i++)
+		if (specs[i].letter && specs[i].letter == c)
+			return i;
+	if (c < LONG_ONLY)
+		return -1;
+	n = strcspn(written, "=");
+	if (n != strlen(specs[c - LONG_ONLY].name) + 2)
+		return -1;      /* getopt took an abbreviation for it */
+	return c - LONG_ONLY;
+}
+
+/* option_error(c, written): what getopt did not like. */
+static int option_error(int c, const char *written)
+{
+	bool is_long = strncmp(written, "--", 2) == 0;
+
+	if (c == ':' && is_long)
+		return fail_as(MISUSED, "%s needs an argument", written);
+	if (c == ':')
+		return fail_as(MISUSED, "-%c needs an argument", optopt);
+	if (is_long && optopt >= LONG_ONLY)
+		return fail_as(MISUSED, "--%s takes no argument: \"%s\"",
+			specs[optopt - LONG_ONLY].name, written);
+	if (is_long)
+		return unknown_option(written);
+	return fail_as(MISUSED, "unknown option -%c", optopt);
+}
+
+/*
+ * options_read(o, g, argc, argv): every option and operand; the operands are
+ * gathered at the front of argv.
+ */
+static int options_read(struct options *o, struct given *g, int argc,
+	char **argv)
+{
+	char shorts[3 * SPECS + 3];
+	struct option longs[SPECS + 1];
+	const char *written;
+	int c, i;
+
+	getopt_table(shorts, longs);
+	opterr = 0;
+	g->operand = argv;
+	for (;;) {
+		int at = optind;
+
+		c = getopt_long(argc, argv, shorts, longs, NULL);
+		if (c == -1)
+			break;
+		if (c == 1) {
+			g->operand[g->operands++] = optarg;
+			continue;
+		}
+		written = at < argc ? argv[at] : "";
+		if (c == '?' || c == ':')
+			return option_error(c, written);
+		i = spec_of(c, written);
+		if (i < 0)
+			return unknown_option(written);
+		if (option_take(o, g, i, written, optarg) < 0)
+			return -1;
+	}
+	while (optind < argc)
+		g->operand[g->operands++] = argv[optind++];
+	return 0;
+}
+
+/*
+ * options_parse(o, g, argc, argv): fill o, check it; -1 with why when the
+ * command line is wrong.
+ */
+static int options_parse(struct options *o, struct given *g, int argc,
+	char **argv)
+{
+	*o = (struct options){ .wait = NEVER, .idle = NEVER, .quit = NEVER,
+		.max_time = NEVER, .prefs = { .rcvbuf = -1, .sndbuf = -1,
+		.tos = -1, .ttl = -1, .backlog = -1, .mode = -1,
+		.keepalive = -1, .keep_idle = 60, .keep_interval = 15,
+		.keep_count = 4, .nodelay = true, .reuseaddr = true } };
+	memset(g, 0, sizeof(*g));
+	if (options_read(o, g, argc, argv) < 0)
+		return -1;
+	if (g->text[spec_named("help")][0] || g->text[spec_named("version")][0])
+		return 0;
+	if (options_check(o, g) < 0)
+		return -1;
+	options_settle(o);
+	return o->unixsock ? operands_of_unix(o, g) : operands_of_ip(o, g);
+}
+
+static void print_help(void)
+{
+	char names[64];
+
+	printf("usage: sockcat [options] host port         connect\n"
+		"       sockcat [options] -l [host] port    listen\n"
+		"       sockcat [options] [-l] -U path      Unix-domain "
+		"socket\n");
+	for (int i = 0; i < SPECS; i++) {
+		const struct option_spec *s = &specs[i];
+		const char *arg = s->arg ? s->arg : "";
+
+		if (!s->name) {
+			printf("\n%s:\n", s->help);
+			continue;
+		}
+		snprintf(names, sizeof(names), "%c%c%s --%s%s%s",
+			s->letter ? '-' : ' ', s->letter ? s->letter : ' ',
+			s->letter ? "," : " ", s->name,
+			*arg && *arg != '[' ? " " : "", arg);
+		printf("  %-26s %s\n", names, s->help ? s->help
+			: "the same");
+	}
+	printf("\nExamples:\n"
+		"  sockcat -lke 4000                 an echo service\n"
+		"  sockcat -l 4000 >file             receive a file ...\n"
+		"  sockcat -N host 4000 <file        ... and send it\n"
+		"\nThe manual: man sockcat\n");
+}
+
+/* print_and_flush(g): --help or --version; its exit status, or -1: neither. */
+static int print_and_flush(const struct given *g)
+{
+	if (g->text[spec_named("help")][0])
+		print_help();
+	else if (g->text[spec_named("version")][0])
+		printf("sockcat %s\n", VERSION);
+	else
+		return -1;
+	if (fflush(stdout) == 0)
+		return DONE;
+	fail("write to standard output failed:");
+	return complain();
+}
+
+/*
+ * ---- main -----------------------------------------------------------------
+ */
+
+/* open_standard(): no socket shall become descriptor 0, 1 or 2. */
+static void open_standard(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 1
+			? O_RDONLY : O_RDWR) != fd)
+			_exit(FAILED);
+}
+
+/* clean_up(signal): remove the socket's name, then die of the signal. */
+static void clean_up(int signal)
+{
+	litter_remove();
+	raise(signal);
+}
+
+/* set_signals(unix): errors instead of SIGPIPE, EIO instead of a stop. */
+static void set_signals(bool unixsock)
+{
+	static const int deadly[] = { SIGHUP, SIGINT, SIGTERM, SIGQUIT };
+	struct sigaction clean = { .sa_handler = clean_up,
+		.sa_flags = (int)SA_RESETHAND }, before;
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTTIN);
+	sigaddset(&set, SIGTTOU);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	for (size_t i = 0; i < COUNT(deadly) && unixsock; i++)
+		if (sigaction(deadly[i], NULL, &before) == 0 &&
+			before.sa_handler != SIG_IGN)
+			sigaction(deadly[i], &clean, NULL);
+}
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* max_time_run(span): the thread that ends everything when it is time. */
+static void *max_time_run(void *arg)
+{
+	pause_for(*(const int64_t *)arg);
+	say("the time of --max-time passed");
+	finish(TIMED_OUT);
+}
+
+int main(int argc, char **argv)
+{
+	static struct options o;
+	static struct given given;
+	int status;
+
+	open_standard();
+	if (options_parse(&o, &given, argc, argv) < 0) {
+		complain();
+		say("try 'sockcat --help'");
+		return MISUSED;
+	}
+	status = print_and_flush(&given);
+	if (status >= 0)
+		return status;
+	set_signals(o.unixsock);
+	raise_descriptor_limit();
+	if (o.max_time < NEVER && thread_start(max_time_run, &o.max_time, 0) <
+		0) {
+		fail("cannot start a thread:");
+		return complain();
+	}
+	status = modes[mode_of(&o)].run(&o);
+	litter_remove();
+	return status;
+}
