@@ -304,12 +304,16 @@ static char *printable(char *to, size_t size, const char *from)
  * fail_as(status, format): keep the reason and the exit status that belongs
  * to it; a format that ends in ':' has strerror(errno) added.  Returns -1.
  */
-static int vfail(enum status status, const char *format, va_list args)
+__attribute__((format(printf, 2, 3)))
+static int fail_as(enum status status, const char *format, ...)
 {
 	int error = errno;
 	size_t used;
+	va_list args;
 
+	va_start(args, format);
 	vsnprintf(why.text, sizeof(why.text), format, args);
+	va_end(args);
 	why.status = status;
 	why.error = error;
 	used = strlen(why.text);
@@ -319,28 +323,8 @@ static int vfail(enum status status, const char *format, va_list args)
 	return -1;
 }
 
-__attribute__((format(printf, 2, 3)))
-static int fail_as(enum status status, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vfail(status, format, args);
-	va_end(args);
-	return -1;
-}
-
 /* fail(format): the same, for the network and for I/O. */
-__attribute__((format(printf, 1, 2)))
-static int fail(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vfail(FAILED, format, args);
-	va_end(args);
-	return -1;
-}
+#define fail(...) fail_as(FAILED, __VA_ARGS__)
 
 static void write_line(const char *prefix, const char *format, va_list args)
 {
@@ -938,53 +922,42 @@ static int sock_set(int fd, int level, int option, int64_t value,
 	return fail("cannot set %s to %d:", what, n);
 }
 
-/* sock_tune_ip(fd, family, p): what lives in the IP layer. */
-static int sock_tune_ip(int fd, int family, const struct prefs *p)
-{
-	if (family == AF_INET6 &&
-		(sock_set(fd, IPPROTO_IPV6, IPV6_TCLASS, p->tos, "--tos") < 0 ||
-		sock_set(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, p->ttl,
-			"--ttl") < 0 ||
-		sock_set(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, p->ttl,
-			"--ttl") < 0))
-		return -1;
-	/* An IPv6 socket may carry IPv4 as well; not everywhere. */
-	if (sock_set(fd, IPPROTO_IP, IP_TOS, p->tos, "--tos") < 0 ||
-		sock_set(fd, IPPROTO_IP, IP_TTL, p->ttl, "--ttl") < 0 ||
-		sock_set(fd, IPPROTO_IP, IP_MULTICAST_TTL, p->ttl,
-			"--ttl") < 0)
-		return family == AF_INET6 ? 0 : -1;
-	return 0;
-}
-
-static int sock_tune_tcp(int fd, const struct prefs *p)
-{
-	if (sock_set(fd, IPPROTO_TCP, TCP_NODELAY, p->nodelay, "--nodelay") < 0)
-		return -1;
-	if (p->keepalive != 1)
-		return 0;
-	if (sock_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1, "--keepalive") < 0 ||
-		sock_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, p->keep_idle,
-			"--keepalive idle time") < 0 ||
-		sock_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, p->keep_interval,
-			"--keepalive interval") < 0 ||
-		sock_set(fd, IPPROTO_TCP, TCP_KEEPCNT, p->keep_count,
-			"--keepalive count") < 0)
-		return -1;
-	return 0;
-}
-
 /* sock_tune(fd, family, type, p): before connect or listen. */
 static int sock_tune(int fd, int family, int type, const struct prefs *p)
 {
-	if (sock_set(fd, SOL_SOCKET, SO_RCVBUF, p->rcvbuf, "--rcvbuf") < 0 ||
-		sock_set(fd, SOL_SOCKET, SO_SNDBUF, p->sndbuf, "--sndbuf") < 0)
-		return -1;
-	if (family == AF_UNIX)
-		return 0;
-	if ((p->tos >= 0 || p->ttl >= 0) && sock_tune_ip(fd, family, p) < 0)
-		return -1;
-	return type == SOCK_STREAM ? sock_tune_tcp(fd, p) : 0;
+	bool ip = family != AF_UNIX, six = family == AF_INET6;
+	bool tcp = ip && type == SOCK_STREAM, alive = tcp && p->keepalive == 1;
+	const struct {
+		bool wanted;
+		int level, option;
+		int64_t value;
+		const char *what;
+	} list[] = {
+		{ true, SOL_SOCKET, SO_RCVBUF, p->rcvbuf, "--rcvbuf" },
+		{ true, SOL_SOCKET, SO_SNDBUF, p->sndbuf, "--sndbuf" },
+		{ tcp, IPPROTO_TCP, TCP_NODELAY, p->nodelay, "--nodelay" },
+		{ alive, SOL_SOCKET, SO_KEEPALIVE, 1, "--keepalive" },
+		{ alive, IPPROTO_TCP, TCP_KEEPIDLE, p->keep_idle,
+			"the idle time of --keepalive" },
+		{ alive, IPPROTO_TCP, TCP_KEEPINTVL, p->keep_interval,
+			"the interval of --keepalive" },
+		{ alive, IPPROTO_TCP, TCP_KEEPCNT, p->keep_count,
+			"the count of --keepalive" },
+		{ six, IPPROTO_IPV6, IPV6_TCLASS, p->tos, "--tos" },
+		{ six, IPPROTO_IPV6, IPV6_UNICAST_HOPS, p->ttl, "--ttl" },
+		{ six, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, p->ttl, "--ttl" },
+		{ ip, IPPROTO_IP, IP_TOS, p->tos, "--tos" },
+		{ ip, IPPROTO_IP, IP_TTL, p->ttl, "--ttl" },
+		{ ip, IPPROTO_IP, IP_MULTICAST_TTL, p->ttl, "--ttl" },
+	};
+
+	/* An IPv6 socket may carry IPv4 as well, but not everywhere. */
+	for (size_t i = 0; i < COUNT(list); i++)
+		if (list[i].wanted && sock_set(fd, list[i].level,
+			list[i].option, list[i].value, list[i].what) < 0 &&
+			!(six && list[i].level == IPPROTO_IP))
+			return -1;
+	return 0;
 }
 
 /* sock_timeouts(fd, span): how long a call on fd may block; 0: forever. */
@@ -1659,9 +1632,7 @@ struct end {
 /* nothing_taken: a sink for what nobody wants. */
 static int nothing_taken(void *arg, const char *buf, size_t n)
 {
-	(void)arg;
-	(void)buf;
-	(void)n;
+	(void)arg, (void)buf, (void)n;
 	return 0;
 }
 
@@ -1953,6 +1924,7 @@ struct rules {
 	int64_t quit;           /* -q */
 	bool half_close;        /* at the end of input */
 	bool recv_only, send_only;
+	bool echo;              /* no console: what comes goes back */
 	bool reset;             /* how to close */
 	bool listening;         /* the peer came to us */
 	bool terminal;          /* standard input is one */
@@ -1989,7 +1961,7 @@ static bool relay_tick(void *arg)
 	sent = value(&r->up.put) - unacknowledged(r->fd);
 	heard = value(&r->down.reads) + value(&r->down.put);
 	mark = sent + heard;
-	if (flow_held(&r->down) > 0)
+	if (flow_held(&r->down) > 0 && !r->rules->echo)
 		r->silence.since = r->idle.since = r->quit.since = 0;
 	else if (r->verdict == GOING && clock_passed(&r->idle, mark))
 		r->verdict = IDLE;
@@ -2122,7 +2094,7 @@ static int64_t relay_undelivered(struct relay *r, int64_t patience)
 		r->fin = shutdown(r->fd, SHUT_WR) == 0;
 	if (r->stream)
 		left = stream_settle(r->fd, patience, r->fin);
-	return left + flow_held(&r->up);
+	return left + flow_held(r->rules->echo ? &r->down : &r->up);
 }
 
 static int bytes_lost(const char *what, const char *place, const char *reason,
@@ -2173,7 +2145,7 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 		: r->idle.limit, lost;
 	int error;
 
-	if (down == NOT_WRITTEN) {
+	if (down == NOT_WRITTEN && !r->rules->echo) {
 		relay_undelivered(r, farewell);
 		fail("write to standard output failed: %s", reason->text);
 		why.error = reason->error;
@@ -2182,7 +2154,8 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 	if (down != NOT_READ && r->up_state == OVER && r->up_how == NOT_WRITTEN)
 		return bytes_lost("write to", place, r->up_why.text,
 			relay_undelivered(r, 0), FAILED);
-	error = down == NOT_READ ? reason->error : sock_error(r->fd);
+	error = down == NOT_READ || down == NOT_WRITTEN ? reason->error
+		: sock_error(r->fd);
 	if (error)
 		return bytes_lost("connection to", place, strerror(error),
 			relay_undelivered(r, 0), FAILED);
@@ -2202,15 +2175,14 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 }
 
 /*
- * relay_run(fd, type, gram, rules): between the console and a connected
- * socket, or the peer of gram.  0 when all is delivered, else -1.  The thread
- * that reads the console cannot be woken: it keeps the relay, and fd, until
- * the process ends.
+ * relay_run(r, fd, type, gram, rules): between the console and a connected
+ * socket, or the peer of gram; an echo is a relay of the peer to itself.  0 when all is delivered, else -1.  The thread
+ * that reads the console cannot be woken: it keeps r, and fd, until the
+ * process ends.
  */
-static int relay_run(int fd, int type, struct gram *gram,
+static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	const struct rules *rules)
 {
-	struct relay *r = calloc(1, sizeof(*r));
 	struct end console = { .kind = CONSOLE, .fd = STDIN_FILENO };
 	struct end peer = { .kind = type == SOCK_STREAM ? STREAM : DATAGRAM,
 		.fd = fd, .gram = gram, .strict = rules->listening };
@@ -2220,8 +2192,6 @@ static int relay_run(int fd, int type, struct gram *gram,
 	struct why reason;
 	int64_t span;
 
-	if (!r)
-		return fail("cannot relay:");
 	r->rules = rules;
 	r->fd = fd;
 	r->stream = type == SOCK_STREAM;
@@ -2235,11 +2205,11 @@ static int relay_run(int fd, int type, struct gram *gram,
 		.tick = relay_tick, .session = r };
 	console.fd = STDOUT_FILENO;
 	r->down = (struct flow){ .from = peer, .to = rules->send_only ? sink
-		: console, .tick = relay_tick, .session = r };
+		: rules->echo ? peer : console, .tick = relay_tick, .session = r };
 	span = tick_span(rules->wait, rules->idle, rules->quit);
 	if (span > 0)
 		sock_timeouts(fd, span);
-	if (!rules->recv_only) {
+	if (!rules->recv_only && !rules->echo) {
 		r->up_state = RUNNING;
 		if (thread_start(relay_up, r, 0) < 0)
 			return fail("cannot start a thread:");
@@ -2463,9 +2433,11 @@ static int accept_one(struct listeners *ls, int64_t deadline,
  * In a hub all hear and tell one room.  When a listener relays for several
  * peers there are two: the console tells the peers one and hears the other.
  */
+enum { PADDING, CONSOLE_ID };   /* the first ids; peers have those after */
+
 struct record {                 /* in the ring, before its bytes */
 	uint32_t size;
-	uint32_t from;          /* the id of who posted it; 0: padding */
+	uint32_t from;          /* the id of who posted it */
 };
 
 struct member {
@@ -2475,6 +2447,7 @@ struct member {
 	char place[PLACE_TEXT];
 	struct flow flow;       /* from the peer to the room */
 	struct clock silence;
+	struct clock hush;      /* before the FIN of a room without messages */
 	/* Under the lock of the room that it hears: */
 	struct member *next;
 	uint64_t at;            /* the record to hear next */
@@ -2493,11 +2466,10 @@ struct room {
 	uint64_t head;          /* where the next record goes */
 	struct member *members; /* the console's too, if it hears */
 	int peers;              /* members that are not the console */
-	uint32_t last_id;
+	uint32_t joined;        /* how many ever did */
 	int laggards;
 	bool ended;             /* nothing more will be posted: send FINs */
 	bool hushed;            /* ... but nothing ever was: to the silent */
-	bool lost;              /* somebody lost bytes */
 	int wake[2];            /* a pipe that interrupts the courier */
 };
 
@@ -2550,7 +2522,7 @@ static long long member_lost(struct room *r, const struct member *m)
 	long long lost = 0;
 
 	for (uint64_t at = m->at; at < r->head; at = record_next(r, at))
-		if (record_at(r, at)->from != 0 &&
+		if (record_at(r, at)->from != PADDING &&
 			record_at(r, at)->from != m->id)
 			lost += record_at(r, at)->size;
 	return lost - m->part;
@@ -2564,10 +2536,8 @@ static void member_drop(struct room *r, struct member *m, const char *reason)
 {
 	long long lost = member_lost(r, m);
 
-	if (lost > 0 && !m->ended) {
+	if (lost > 0 && !m->ended)
 		say("%s: %s; %lld bytes not delivered", m->place, reason, lost);
-		r->lost = true;
-	}
 	r->laggards -= m->lags;
 	m->lags = false;
 	m->gone = true;
@@ -2577,13 +2547,15 @@ static void member_drop(struct room *r, struct member *m, const char *reason)
 	pthread_cond_broadcast(&r->moved);
 }
 
-/* member_finish(r, m): m has heard all there will ever be. */
+/*
+ * member_finish(r, m): send the FIN if m has heard all there will ever be.
+ * Where that is nothing, m must have ended or be silent for a second: many
+ * peers drop what they have left to send at a FIN.
+ */
 static void member_finish(struct room *r, struct member *m)
 {
-	if (!r->ended || m->fin || m->gone || m->at < r->head)
-		return;
-	if (r->hushed && !(m->silence.since && now() - m->silence.since >=
-		SECOND))
+	if (!r->ended || m->fin || m->gone || m->at < r->head || (r->hushed &&
+		!m->ended && !clock_passed(&m->hush, value(&m->flow.reads))))
 		return;
 	m->fin = true;
 	shutdown(m->fd, SHUT_WR);
@@ -2602,7 +2574,7 @@ static void deliver(struct room *r, struct member *m)
 
 	while (m->at < r->head && left > 0) {
 		rec = record_at(r, m->at);
-		if (rec->from == 0 || rec->from == m->id) {
+		if (rec->from == PADDING || rec->from == m->id) {
 			m->at = record_next(r, m->at);
 			continue;
 		}
@@ -2704,7 +2676,7 @@ static void room_put(struct room *r, uint32_t from, const char *buf,
 
 	rec->size = (uint32_t)size;
 	rec->from = from;
-	if (from != 0)
+	if (from != PADDING)
 		memcpy(rec + 1, buf, size);
 	r->head += record_room(size);
 }
@@ -2740,7 +2712,7 @@ static void room_post(struct room *r, const struct member *from,
 	room_make_space(r, need + pad);
 	start = r->head;
 	if (pad > 0)
-		room_put(r, 0, NULL, pad - sizeof(struct record));
+		room_put(r, PADDING, NULL, pad - sizeof(struct record));
 	room_put(r, from->id, buf, size);
 	for (struct member *m = r->members, *next; m; m = next) {
 		next = m->next;
@@ -2774,39 +2746,38 @@ static void *room_courier(void *arg)
 	struct pollfd *fds = NULL, *more;
 	struct member *m;
 	char scrap[64];
-	nfds_t n, i, size = 0;
+	nfds_t n, size = 0;
+	bool waiting;
 
 	for (;;) {
 		pthread_mutex_lock(&r->lock);
-		if (size < (nfds_t)r->laggards + 1) {
-			more = realloc(fds, (2 * (nfds_t)r->laggards + 2) *
-				sizeof(*fds));
-			if (more) {
-				fds = more;
-				size = 2 * (nfds_t)r->laggards + 2;
-			}
+		n = 2 * (nfds_t)r->laggards + 1;
+		more = n > size ? realloc(fds, n * sizeof(*fds)) : NULL;
+		if (more) {
+			fds = more;
+			size = n;
 		}
 		n = 0;
 		if (size > 0)
 			fds[n++] = (struct pollfd){ .fd = r->wake[0],
 				.events = POLLIN };
-		for (m = r->members; m; m = m->next)
-			if (m->lags && m->fd >= 0 && n < size)
+		waiting = size == 0;
+		for (m = r->members; m; m = m->next) {
+			waiting |= r->hushed && m->fd >= 0 && !m->fin;
+			if (m->lags && n < size)
 				fds[n++] = (struct pollfd){ .fd = m->fd,
 					.events = POLLOUT };
-		i = r->ended && r->hushed && r->peers > 0;
+		}
 		pthread_mutex_unlock(&r->lock);
-		poll(fds, n, i ? 100 : -1);
+		poll(fds, n, waiting ? 100 : -1);
 		while (read(r->wake[0], scrap, sizeof(scrap)) > 0)
 			continue;
 		pthread_mutex_lock(&r->lock);
 		for (m = r->members; m; m = m->next) {
-			if (m->fd < 0)
-				continue;
-			clock_passed(&m->silence, value(&m->flow.reads));
-			member_finish(r, m);
-			if (m->lags && !m->gone)
+			if (m->lags)
 				deliver(r, m);
+			else if (m->fd >= 0)
+				member_finish(r, m);
 		}
 		pthread_cond_broadcast(&r->moved);
 		pthread_mutex_unlock(&r->lock);
@@ -2818,7 +2789,7 @@ static void *room_courier(void *arg)
 static void room_join(struct room *r, struct member *m)
 {
 	pthread_mutex_lock(&r->lock);
-	m->id = ++r->last_id;
+	m->id = m->fd < 0 ? CONSOLE_ID : CONSOLE_ID + ++r->joined;
 	m->at = r->head;
 	m->next = r->members;
 	r->members = m;
@@ -2885,7 +2856,7 @@ static enum outcome room_to_console(struct member *m)
 		while (m->at == r->head)
 			signal_wait(&r->posted, &r->lock, NEVER);
 		rec = record_at(r, m->at);
-		if (rec->from != 0 && rec->from != m->id) {
+		if (rec->from != PADDING && rec->from != m->id) {
 			pthread_mutex_unlock(&r->lock);
 			how = flow_write(&f, (char *)(rec + 1), rec->size);
 			pthread_mutex_lock(&r->lock);
@@ -2909,6 +2880,7 @@ static void member_stay(struct member *m)
 
 	pthread_mutex_lock(&m->hears->lock);
 	m->ended = true;
+	member_finish(m->hears, m);
 	pthread_mutex_unlock(&m->hears->lock);
 	while (poll(&p, 1, step ? poll_time(after(step)) : -1) <= 0)
 		if (m->flow.tick && m->flow.tick(m))
@@ -3227,6 +3199,7 @@ static struct rules relay_rules(const struct options *o, const char *place)
 		.half_close = !o->no_shutdown && !o->reset,
 		.recv_only = o->recv_only,
 		.send_only = o->send_only,
+		.echo = o->echo,
 		.reset = o->reset,
 		.listening = o->listen,
 		.terminal = isatty(STDIN_FILENO),
@@ -3234,7 +3207,7 @@ static struct rules relay_rules(const struct options *o, const char *place)
 	};
 
 	/* A client's datagrams have no end: a second of silence is one. */
-	if (o->udp && !o->listen && !o->quit_given && o->wait == NEVER)
+	if (o->udp && !o->listen && !o->echo && !o->quit_given && o->wait == NEVER)
 		rules.quit = SECOND;
 	return rules;
 }
@@ -3245,31 +3218,19 @@ static int relay_with(const struct options *o, int fd, struct gram *gram,
 {
 	char place[PLACE_TEXT];
 	struct target anyone = o->target;
+	static struct relay relay;
 	struct rules rules;
 	int result;
 
 	if (o->listen)
 		anyone.host = NULL;
 	rules = relay_rules(o, target_place(&anyone, peer, place));
-	result = relay_run(fd, o->target.type, gram, &rules);
+	result = relay_run(&relay, fd, o->target.type, gram, &rules);
 	if (result < 0 && why.error == EPIPE &&
 		strncmp(why.text, "write to standard", 17) == 0)
 		die_of_pipe();
 	stream_close(fd, o->reset);
 	return result < 0 ? complain() : DONE;
-}
-
-static int mode_connect(const struct options *o)
-{
-	struct gram gram = { .level = 0 };
-	int fd = dial(&o->target, &o->prefs, after(o->wait), &gram.peer);
-
-	if (fd < 0)
-		return complain();
-	if (!o->udp)
-		tell_connected(&o->target, &gram.peer);
-	return relay_with(o, fd, sock_is_connected(fd) ? NULL : &gram,
-		&gram.peer);
 }
 
 /* open_listeners(o, ls): announce, and say where. */
@@ -3301,17 +3262,21 @@ static int first_peer(struct listeners *ls, int64_t deadline,
 	return fd;
 }
 
-static int mode_listen(const struct options *o)
+/* mode_one(o): one peer, relayed to the console or, with -e, to itself. */
+static int mode_one(const struct options *o)
 {
 	struct listeners ls;
-	struct gram gram;
-	struct addr peer;
+	struct gram gram = { .level = 0 };
 	char text[ADDR_TEXT];
+	struct addr peer;
 	int fd;
 
-	if (open_listeners(o, &ls) < 0)
+	if (!o->listen) {
+		fd = dial(&o->target, &o->prefs, after(o->wait), &peer);
+		gram.peer = peer;
+	} else if (open_listeners(o, &ls) < 0) {
 		return complain();
-	if (o->udp) {
+	} else if (o->udp) {
 		fd = first_peer(&ls, after(o->wait), &gram);
 		peer = gram.peer;
 		addr_unmap(&peer);
@@ -3320,88 +3285,43 @@ static int mode_listen(const struct options *o)
 	}
 	if (fd < 0)
 		return complain();
-	tell("Connection received on %s", addr_text(&peer, text));
-	return relay_with(o, fd, o->udp ? &gram : NULL, &peer);
+	if (o->listen)
+		tell("Connection received on %s", addr_text(&peer, text));
+	else if (!o->udp)
+		tell_connected(&o->target, &peer);
+	return relay_with(o, fd, sock_is_connected(fd) ? NULL : &gram, &peer);
 }
 
-/* One peer of an echo, and how long it may be silent. */
+/* One of many peers of an echo, and how long it may be silent. */
 struct echo {
 	struct flow flow;
-	struct clock silence, idle;
+	struct clock idle;
 	int fd;
-	bool idled;
 };
 
 static bool echo_tick(void *arg)
 {
 	struct echo *e = arg;
-	int64_t mark = value(&e->flow.reads) + value(&e->flow.put) -
-		unacknowledged(e->fd);
 
-	e->idled = clock_passed(&e->idle, mark);
-	return clock_passed(&e->silence, mark) || e->idled;
+	return clock_passed(&e->idle, value(&e->flow.reads) +
+		value(&e->flow.put) - unacknowledged(e->fd));
 }
 
-/* echo_run(e, fd, type, wait, idle): send back what comes until it ends. */
-static enum outcome echo_run(struct echo *e, int fd, int type, int64_t wait,
-	int64_t idle)
-{
-	struct end peer = { .kind = type == SOCK_STREAM ? STREAM : DATAGRAM,
-		.fd = fd };
-	int64_t span = tick_span(wait, idle, NEVER);
-
-	memset(e, 0, sizeof(*e));
-	e->fd = fd;
-	e->silence.limit = wait;
-	e->idle.limit = idle;
-	e->flow.from = e->flow.to = peer;
-	e->flow.session = e;
-	if (span > 0) {
-		e->flow.tick = echo_tick;
-		sock_timeouts(fd, span);
-	}
-	return pump(&e->flow);
-}
-
-/* echo_one(o, fd, peer): the only peer of an echo; its end is ours. */
-static int echo_one(const struct options *o, int fd, const struct addr *peer)
-{
-	struct echo e;
-	struct target anyone = o->target;
-	char place[PLACE_TEXT];
-	enum outcome how = echo_run(&e, fd, o->target.type, o->wait, o->idle);
-	int error = why.error;
-	int64_t lost = 0;
-	bool fin = !o->reset;
-
-	anyone.host = o->listen ? NULL : anyone.host;
-	target_place(&anyone, peer, place);
-	if (how == STOPPED)
-		fail_as(TIMED_OUT, "connection to %s: %s", place, e.idled
-			? "silent for the time of --idle-timeout"
-			: "silent (-w)");
-	errno = 0;
-	if (!o->udp) {
-		fin = fin && shutdown(fd, SHUT_WR) == 0;
-		lost = stream_settle(fd, how == ENDED ? e.silence.limit
-			: farewell, fin);
-	}
-	lost += flow_held(&e.flow);
-	if (how == NOT_READ || how == NOT_WRITTEN || (how == ENDED && lost > 0))
-		bytes_lost("connection to", place, strerror(how == ENDED
-			? errno : error), lost, FAILED);
-	stream_close(fd, o->reset);
-	return how == ENDED && lost == 0 ? DONE : complain();
-}
-
-/* echo_service(o, fd, peer): one of many; its failure is its own. */
+/* echo_service(o, fd, peer): its failure is the peer's own. */
 static void echo_service(void *arg, int fd, const struct addr *peer)
 {
 	const struct options *o = arg;
-	struct echo e;
-	enum outcome how = echo_run(&e, fd, SOCK_STREAM, NEVER, o->idle);
+	struct end end = { .kind = STREAM, .fd = fd };
+	struct echo e = { .fd = fd, .idle.limit = o->idle, .flow = {
+		.from = end, .to = end, .session = &e } };
+	enum outcome how;
 
 	(void)peer;
+	if (o->idle < NEVER) {
+		e.flow.tick = echo_tick;
+		sock_timeouts(fd, tick_span(o->idle, NEVER, NEVER));
+	}
+	how = pump(&e.flow);
 	if (how == STOPPED)
 		shutdown(fd, SHUT_WR);
 	if (how == STOPPED || (o->reset && how == ENDED))
@@ -3470,29 +3390,24 @@ _Noreturn static void stay(void)
 		pause();
 }
 
+/* mode_echo(o): a listener's echo for datagrams, or for many peers. */
 static int mode_echo(const struct options *o)
 {
 	struct listeners ls;
-	struct addr peer;
 	struct server s = { .service = echo_service,
 		.arg = (void *)(uintptr_t)o };
-	int status, fd;
 
-	if (o->listen && o->keep && !o->udp) {
-		status = serve_peers(o, &s);
-		return status == DONE ? (stay(), DONE) : status;
-	}
-	if (o->listen && open_listeners(o, &ls) < 0)
-		return complain();
-	if (o->listen && o->udp)
-		return ports_run(o, &ls, NULL, port_echo);
-	fd = o->listen ? accept_one(&ls, after(o->wait), &peer)
-		: dial(&o->target, &o->prefs, after(o->wait), &peer);
-	if (fd < 0)
-		return complain();
-	if (!o->listen && !o->udp)
-		tell_connected(&o->target, &peer);
-	return echo_one(o, fd, &peer);
+	if (o->udp)
+		return open_listeners(o, &ls) < 0 ? complain()
+			: ports_run(o, &ls, NULL, port_echo);
+	if (serve_peers(o, &s) != DONE)
+		return why.status;
+	stay();
+}
+
+static int mode_echo_one(const struct options *o)
+{
+	return o->udp ? mode_echo(o) : mode_one(o);
 }
 
 /* What a hub, or a relay of many peers, consists of. */
@@ -3504,11 +3419,6 @@ struct hub {
 	bool leave_at_end;      /* a peer that ended does not stay */
 };
 
-static bool hub_tick(void *arg)
-{
-	return member_tick(arg);
-}
-
 /* hub_service(hub, fd, peer): a peer joins, posts, and leaves. */
 static void hub_service(void *arg, int fd, const struct addr *peer)
 {
@@ -3518,26 +3428,25 @@ static void hub_service(void *arg, int fd, const struct addr *peer)
 		.path = o->target.path };
 	struct member m = { .hears = &h->peers, .tells = h->self.hears,
 		.fd = fd };
-	bool dead;
+	enum outcome how;
 
 	target_place(&anyone, peer, m.place);
+	m.hush.limit = SECOND;
 	m.silence.limit = o->idle;
 	m.flow.from = (struct end){ .kind = STREAM, .fd = fd };
 	m.flow.to = (struct end){ .kind = SINK, .arg = &m,
 		.take = o->send_only ? nothing_taken : member_take };
 	m.flow.session = &m;
 	if (o->idle < NEVER) {
-		m.flow.tick = hub_tick;
+		m.flow.tick = member_tick;
 		sock_timeouts(fd, tick_span(o->idle, NEVER, NEVER));
 	}
 	room_join(&h->peers, &m);
-	if (pump(&m.flow) == ENDED && !h->leave_at_end)
+	how = pump(&m.flow);
+	if (how == ENDED && !h->leave_at_end)
 		member_stay(&m);
 	room_leave(&h->peers, &m);
-	dead = m.evicted || m.gone;
-	if (!dead && !m.fin)
-		shutdown(fd, SHUT_WR);
-	if (!dead)
+	if (!m.gone && how != NOT_READ && (m.fin || shutdown(fd, SHUT_WR) == 0))
 		stream_settle(fd, farewell, true);
 	stream_close(fd, o->reset || m.evicted);
 }
@@ -3727,11 +3636,11 @@ static const struct mode {
 	const char *phrase;     /* "... makes no sense" */
 	int (*run)(const struct options *);
 } modes[MODES] = {
-	[CONNECT] = { "connect", "without -l", mode_connect },
-	[LISTEN] = { "-l", "with -l without -k", mode_listen },
+	[CONNECT] = { "connect", "without -l", mode_one },
+	[LISTEN] = { "-l", "with -l without -k", mode_one },
 	[KEEP] = { "-lk", "with -lk", mode_many },
-	[ECHO_CLIENT] = { "-e", "with -e without -l", mode_echo },
-	[ECHO_ONE] = { "-le", "with -le without -k", mode_echo },
+	[ECHO_CLIENT] = { "-e", "with -e without -l", mode_one },
+	[ECHO_ONE] = { "-le", "with -le without -k", mode_echo_one },
 	[ECHO_MANY] = { "-lke", "with -lke", mode_echo },
 	[HUB] = { "-lb", "with -lb", mode_many },
 	[PROBE] = { "-z", "with -z", mode_zero },
@@ -3782,8 +3691,7 @@ static void *option_at(struct options *o, const struct option_spec *spec)
 static int set_flag(struct options *o, const struct option_spec *spec,
 	const char *what, const char *arg)
 {
-	(void)what;
-	(void)arg;
+	(void)what, (void)arg;
 	*(bool *)option_at(o, spec) = spec->min != 0;
 	return 0;
 }
@@ -3838,9 +3746,7 @@ static int set_quit(struct options *o, const struct option_spec *spec,
 static int set_loudness(struct options *o, const struct option_spec *spec,
 	const char *what, const char *arg)
 {
-	(void)o;
-	(void)what;
-	(void)arg;
+	(void)o, (void)what, (void)arg;
 	loudness = spec->min < 0 ? -1 : loudness < 0 ? 1 : loudness + 1;
 	return 0;
 }
