@@ -320,6 +320,7 @@ static int fail_as(enum status status, const char *format, ...)
 	if (used > 0 && format[strlen(format) - 1] == ':')
 		snprintf(why.text + used, sizeof(why.text) - used, " %s",
 			strerror(error));
+	errno = error;
 	return -1;
 }
 
@@ -1521,6 +1522,48 @@ static int accept_peer(int listener, struct addr *peer)
 	return fd;
 }
 
+/* wait_for_one(ls, deadline): the listener that has something; -1 if none. */
+static int wait_for_one(struct listeners *ls, int64_t deadline)
+{
+	int n;
+
+	do {
+		n = poll(ls->fd, (nfds_t)ls->count, poll_time(deadline));
+	} while ((n < 0 && errno == EINTR) || (n == 0 && now() < deadline));
+	for (int i = 0; i < ls->count && n > 0; i++)
+		if (ls->fd[i].revents)
+			return ls->fd[i].fd;
+	return n < 0 ? fail("cannot wait for a client:")
+		: fail_as(TIMED_OUT, "no client came within the time of -w");
+}
+
+/*
+ * accept_any(ls, deadline, peer): the next connection on any of the sockets,
+ * which must not block; -1 with why and errno when none comes in time.
+ */
+static int accept_any(struct listeners *ls, int64_t deadline,
+	struct addr *peer)
+{
+	int fd = -1, listener;
+
+	while (fd < 0) {
+		listener = wait_for_one(ls, deadline);
+		if (listener < 0)
+			return -1;
+		fd = accept_peer(listener, peer);
+		if (fd < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+			return fail("cannot accept:");
+	}
+	(void)fcntl(fd, F_SETFL, 0);
+	return fd;
+}
+
+static void listeners_unblock(struct listeners *ls)
+{
+	for (int i = 0; i < ls->count; i++)
+		(void)fcntl(ls->fd[i].fd, F_SETFL, O_NONBLOCK);
+}
+
 /* The two ends of one datagram: who sent it, and which address it met. */
 struct gram {
 	struct addr peer;
@@ -2233,17 +2276,17 @@ struct server {
 	void (*service)(void *arg, int fd, const struct addr *peer);
 	void *arg;
 	int64_t most;           /* peers at the same time; 0: any number */
-	const struct target *target;
+	struct listeners *listeners;
 	pthread_mutex_t lock;   /* guards what follows */
 	pthread_cond_t changed;
-	int active;             /* peers being served */
+	int64_t taken;          /* of those places */
 	bool any;               /* there has been one */
 	bool told;              /* that something has run out */
 };
 
-struct door {                   /* one listening socket and its workers */
+struct door {                   /* a listening socket and its workers */
 	struct server *server;
-	int fd;
+	int fd;                 /* under a limit: one door, all sockets */
 	int waiting;            /* workers in accept(2) */
 	void *(*run)(void *);   /* what a worker does with its door */
 };
@@ -2265,39 +2308,31 @@ static void server_run_short(struct server *s, const char *what)
 }
 
 /*
- * server_take(d, peer): the next connection at a door.  Under a limit the
- * listening socket does not block, and a place is taken before the peer is.
+ * door_accept(d, peer): the next connection, or -1 with errno.  Under a limit
+ * the place is taken first, and all sockets are waited for: whoever waits for
+ * one of them alone would keep the place from the others.
  */
-static int server_take(struct door *d, struct addr *peer)
+static int door_accept(struct door *d, struct addr *peer)
 {
 	struct server *s = d->server;
-	struct pollfd p = { .fd = d->fd, .events = POLLIN };
-	bool room;
-	int fd;
 
-	if (s->most > 0)
-		poll(&p, 1, -1);
+	if (s->most == 0)
+		return accept_peer(d->fd, peer);
 	pthread_mutex_lock(&s->lock);
-	while (s->most > 0 && s->active >= s->most)
+	while (s->taken >= s->most)
 		signal_wait(&s->changed, &s->lock, NEVER);
-	s->active += s->most > 0;
+	s->taken++;
 	pthread_mutex_unlock(&s->lock);
-	fd = accept_peer(d->fd, peer);
-	room = fd >= 0 || errno == EAGAIN || errno == EWOULDBLOCK;
-	if (fd < 0 && s->most > 0) {
-		int error = errno;
+	return accept_any(s->listeners, NEVER, peer);
+}
 
-		pthread_mutex_lock(&s->lock);
-		s->active--;
-		pthread_cond_broadcast(&s->changed);
-		pthread_mutex_unlock(&s->lock);
-		errno = error;
-	} else if (s->most > 0) {
-		(void)fcntl(fd, F_SETFL, 0);
-	}
-	if (!room)
-		server_run_short(s, "cannot accept");
-	return fd;
+/* door_leave(d): a place is free, a descriptor and maybe a thread as well. */
+static void door_leave(struct door *d)
+{
+	pthread_mutex_lock(&d->server->lock);
+	d->server->taken -= d->server->most > 0;
+	pthread_cond_broadcast(&d->server->changed);
+	pthread_mutex_unlock(&d->server->lock);
 }
 
 /* door_follow(d): let one more worker wait at d; d->waiting has counted it. */
@@ -2327,13 +2362,15 @@ static void *worker(void *arg)
 	int fd;
 
 	while (!leave) {
-		fd = server_take(d, &peer);
-		if (fd < 0)
+		fd = door_accept(d, &peer);
+		if (fd < 0) {
+			server_run_short(s, "cannot accept");
+			door_leave(d);
 			continue;
+		}
 		pthread_mutex_lock(&s->lock);
 		alone = --d->waiting == 0;
 		d->waiting += alone;
-		s->active += s->most == 0;
 		if (!s->any)
 			pthread_cond_broadcast(&s->changed);
 		s->any = true;
@@ -2344,11 +2381,10 @@ static void *worker(void *arg)
 			tell("Connection received on %s", addr_text(&peer,
 				text));
 		s->service(s->arg, fd, &peer);
+		door_leave(d);
 		pthread_mutex_lock(&s->lock);
-		s->active--;
 		leave = d->waiting >= WAITING;
 		d->waiting += !leave;
-		pthread_cond_broadcast(&s->changed);
 		pthread_mutex_unlock(&s->lock);
 	}
 	return NULL;
@@ -2366,9 +2402,10 @@ static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 
 	pthread_mutex_init(&s->lock, NULL);
 	signal_init(&s->changed);
-	for (int i = 0; i < ls->count; i++) {
-		if (s->most > 0)
-			(void)fcntl(ls->fd[i].fd, F_SETFL, O_NONBLOCK);
+	s->listeners = ls;
+	if (s->most > 0)
+		listeners_unblock(ls);
+	for (int i = 0; i < (s->most > 0 ? 1 : ls->count); i++) {
 		doors[i] = (struct door){ .server = s, .fd = ls->fd[i].fd,
 			.waiting = WAITING, .run = worker };
 		for (int k = 0; k < WAITING; k++)
@@ -2380,45 +2417,6 @@ static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 	pthread_mutex_unlock(&s->lock);
 	return in_time ? 0 : fail_as(TIMED_OUT,
 		"no client came within the time of -w");
-}
-
-/* wait_for_one(ls, deadline): the listener that has something; -1 if none. */
-static int wait_for_one(struct listeners *ls, int64_t deadline)
-{
-	int n;
-
-	do {
-		n = poll(ls->fd, (nfds_t)ls->count, poll_time(deadline));
-	} while ((n < 0 && errno == EINTR) || (n == 0 && now() < deadline));
-	for (int i = 0; i < ls->count && n > 0; i++)
-		if (ls->fd[i].revents)
-			return ls->fd[i].fd;
-	return n < 0 ? fail("cannot wait for a client:")
-		: fail_as(TIMED_OUT, "no client came within the time of -w");
-}
-
-/*
- * accept_one(ls, deadline, peer): the one client of a listener, which then is
- * closed, so that a second client is refused at once.
- */
-static int accept_one(struct listeners *ls, int64_t deadline,
-	struct addr *peer)
-{
-	int fd = -1, listener;
-
-	for (int i = 0; i < ls->count; i++)
-		(void)fcntl(ls->fd[i].fd, F_SETFL, O_NONBLOCK);
-	while (fd < 0) {
-		listener = wait_for_one(ls, deadline);
-		if (listener < 0)
-			return -1;
-		fd = accept_peer(listener, peer);
-		if (fd < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
-			return fail("cannot accept:");
-	}
-	(void)fcntl(fd, F_SETFL, 0);
-	listeners_close(ls);
-	return fd;
 }
 
 /*
@@ -3281,7 +3279,9 @@ static int mode_one(const struct options *o)
 		peer = gram.peer;
 		addr_unmap(&peer);
 	} else {
-		fd = accept_one(&ls, after(o->wait), &peer);
+		listeners_unblock(&ls);
+		fd = accept_any(&ls, after(o->wait), &peer);
+		listeners_close(&ls);   /* a second client is refused */
 	}
 	if (fd < 0)
 		return complain();
@@ -3374,10 +3374,9 @@ static int ports_run(const struct options *o, struct listeners *ls,
 /* serve_peers(o, s): announce, serve, and stay. */
 static int serve_peers(const struct options *o, struct server *s)
 {
-	struct listeners ls;
+	static struct listeners ls;
 
 	s->most = o->most;
-	s->target = &o->target;
 	if (open_listeners(o, &ls) < 0 || serve(s, &ls, after(o->wait)) < 0)
 		return complain();
 	return DONE;
