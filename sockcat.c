@@ -64,6 +64,7 @@ enum status {
 
 enum {
 	BUFFER_SIZE = 256 * 1024,       /* one read of a stream */
+	MOVE_SIZE = 1024 * 1024,        /* one move without copying */
 	DATAGRAM_OUT = 8192,            /* console bytes put in one datagram */
 	SCRAP_SIZE = 16 * 1024,         /* one read of bytes to throw away */
 	ADDRESSES = 64,                 /* used of what a name resolves to */
@@ -94,12 +95,17 @@ static const int64_t eviction = SECOND;         /* a laggard holds up others */
 #define STACK_SIZE (64 * 1024)
 #endif
 
-/* A read or recv that the tests can make as short as they like. */
+/* The tests make reads, and moves without copying, as short as they like. */
 #ifndef CHUNK
 #define CHUNK BUFFER_SIZE
 #endif
+#ifndef MOVE_CHUNK
+#define MOVE_CHUNK MOVE_SIZE
+#endif
 
 #if defined(__linux__) && !defined(PORTABLE)
+#include <sys/sendfile.h>
+
 #ifndef SIOCOUTQ
 #define SIOCOUTQ TIOCOUTQ       /* the same, without the kernel's headers */
 #endif
@@ -131,9 +137,47 @@ static int64_t unacknowledged(int fd)
 	return n;
 }
 
+/*
+ * confirmed(fd): how many bytes the peer's kernel has acknowledged in all, so
+ * far as it can be known; struct tcp_info has it at 120 since Linux 4.1.
+ */
+static int64_t confirmed(int fd)
+{
+	unsigned char info[128];
+	int64_t n = 0;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0 &&
+		len == sizeof(info))
+		memcpy(&n, info + 120, sizeof(n));
+	return n;
+}
+
 static void sock_linger(int fd)
 {
 	(void)fd;
+}
+
+/*
+ * move_pipe(from, to, n): from or into a pipe without copying; EINVAL where
+ * the kernel cannot.  Never waits for the pipe.
+ */
+static ssize_t move_pipe(int from, int to, size_t n)
+{
+	return splice(from, NULL, to, NULL, n,
+		SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+}
+
+/* move_file(from, to, n): from a regular file to a socket. */
+static ssize_t move_file(int from, int to, size_t n)
+{
+	return sendfile(to, from, NULL, n);
+}
+
+/* pipe_grow(fd): to 1 MiB, if that is allowed. */
+static void pipe_grow(int fd)
+{
+	(void)fcntl(fd, F_SETPIPE_SZ, MOVE_SIZE);
 }
 
 #else
@@ -161,6 +205,29 @@ static int64_t unacknowledged(int fd)
 {
 	(void)fd;
 	return 0;
+}
+
+static int64_t confirmed(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+static ssize_t move_pipe(int from, int to, size_t n)
+{
+	(void)from, (void)to, (void)n;
+	errno = EINVAL;
+	return -1;
+}
+
+static ssize_t move_file(int from, int to, size_t n)
+{
+	return move_pipe(from, to, n);
+}
+
+static void pipe_grow(int fd)
+{
+	(void)fd;
 }
 
 /* The kernel cannot be asked what is unconfirmed: let close(2) wait. */
@@ -1790,8 +1857,11 @@ struct flow {
 	struct end from, to;
 	atomic_llong got, put;  /* bytes read, bytes written */
 	atomic_llong reads;     /* how often something came: progress */
-	bool (*tick)(void *);   /* a call timed out: is it over?  or NULL */
+	atomic_bool stuck;      /* waiting for the console to take more */
+	bool (*tick)(void *);   /* nothing for a while: is it over?  or NULL */
 	void *session;          /* of tick */
+	int64_t span;           /* how often to ask, for ... */
+	bool polled;            /* ... sockets that do not block */
 };
 
 enum outcome {
@@ -1826,6 +1896,7 @@ static int64_t flow_held(struct flow *f)
 static bool flow_wait(struct flow *f, const struct end *e, short events)
 {
 	struct pollfd p = { .fd = e->fd, .events = events };
+	bool over;
 
 	if (errno == EINTR)
 		return true;
@@ -1839,13 +1910,18 @@ static bool flow_wait(struct flow *f, const struct end *e, short events)
 	}
 	if (errno != EAGAIN && errno != EWOULDBLOCK)
 		return false;
-	if (e->kind == CONSOLE || !f->tick)
+	if (e->kind == CONSOLE) {
+		atomic_store(&f->stuck, events == POLLOUT);
 		poll(&p, 1, -1);
-	else if (f->tick(f->session)) {
-		errno = EAGAIN;
-		return false;
+		atomic_store(&f->stuck, false);
+		return true;
 	}
-	return true;
+	if (f->polled && poll(&p, 1, f->span > 0 ? poll_time(after(f->span))
+		: -1) != 0)
+		return true;
+	over = f->tick && f->tick(f->session);
+	errno = EAGAIN;
+	return !over;
 }
 
 /* flow_failed(how): keep errno; a call that the tick gave up has none. */
@@ -1860,14 +1936,19 @@ static enum outcome flow_failed(enum outcome how)
 	return how;
 }
 
-/* flow_write(f, buf, n): all of it; a datagram, even an empty one, in one. */
+/*
+ * flow_write(f, buf, n): all of it; a datagram, even an empty one, in one.  A
+ * stream under a limit takes small pieces, so that slow progress is seen.
+ */
 static enum outcome flow_write(struct flow *f, const char *buf, size_t n)
 {
-	size_t done = 0;
+	size_t done = 0, most = f->tick && f->to.kind == STREAM ? SCRAP_SIZE
+		: n;
 	ssize_t w;
 
 	do {
-		w = end_write(&f->to, buf + done, n - done);
+		w = end_write(&f->to, buf + done, n - done < most ? n - done
+			: most);
 		if (w < 0 && !flow_wait(f, &f->to, POLLOUT))
 			return flow_failed(NOT_WRITTEN);
 		if (w > 0) {
@@ -1897,15 +1978,36 @@ static enum outcome flow_step(struct flow *f, char *buf, size_t size,
 	return flow_write(f, buf, (size_t)*n);
 }
 
-/*
- * pump(f): until the end.  The buffer starts small, so that an idle peer
- * costs little, and grows once for a bulk of data.
- */
-static enum outcome pump(struct flow *f)
+/* How a pump moves bytes; picked once, by what its descriptors are. */
+enum way {
+	COPY,                   /* read and write */
+	DIRECT,                 /* splice: one of them is a pipe */
+	SEND_FILE,              /* sendfile: a regular file to a socket */
+	THROUGH,                /* splice through a pipe of our own */
+};
+
+static enum way flow_way(const struct flow *f)
 {
-	size_t size = f->from.kind == DATAGRAM ? BUFFER_SIZE : SCRAP_SIZE;
-	size_t limit = f->to.most > 0 ? f->to.most : CHUNK;
+	const struct end *from = &f->from, *to = &f->to;
+	struct stat in, out;
+
+	if (from->kind > STREAM || to->kind > STREAM || from->gate ||
+		from->fd == to->fd || fstat(from->fd, &in) < 0 ||
+		fstat(to->fd, &out) < 0)
+		return COPY;
+	if (S_ISFIFO(in.st_mode) || S_ISFIFO(out.st_mode))
+		return DIRECT;
+	if (S_ISREG(in.st_mode) && to->kind == STREAM)
+		return SEND_FILE;
+	return from->kind == STREAM && !isatty(to->fd) ? THROUGH : COPY;
+}
+
+/* flow_copy(f): read and write until the end, with a buffer that grows. */
+static enum outcome flow_copy(struct flow *f)
+{
 	bool messages = f->from.kind == DATAGRAM;
+	size_t size = messages ? BUFFER_SIZE : SCRAP_SIZE;
+	size_t limit = f->to.most > 0 ? f->to.most : CHUNK;
 	enum outcome how = ENDED;
 	char *buf, *more;
 	ssize_t n = 1;
@@ -1927,6 +2029,125 @@ static enum outcome pump(struct flow *f)
 	}
 	free(buf);
 	return how;
+}
+
+/* flow_cannot(): the kernel cannot move these without copying. */
+static bool flow_cannot(void)
+{
+	return errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP ||
+		errno == EPERM;
+}
+
+/*
+ * flow_move(f, way, over): until the end, or until the kernel cannot go on
+ * this way: then over is false.  Waiting inside splice(2) keeps a pipe locked
+ * against those at its other end, so it never waits there: neither for the
+ * pipe nor for the socket, which does not block.
+ */
+static enum outcome flow_move(struct flow *f, enum way way, bool *over)
+{
+	bool may_fail_reading = f->from.kind == STREAM;
+	ssize_t n;
+
+	*over = true;
+	for (;;) {
+		n = way == SEND_FILE
+			? move_file(f->from.fd, f->to.fd, MOVE_CHUNK)
+			: move_pipe(f->from.fd, f->to.fd, MOVE_CHUNK);
+		if (n == 0)
+			return ENDED;
+		if (n > 0) {
+			add(&f->got, n);
+			add(&f->reads, 1);
+			add(&f->put, n);
+			continue;
+		}
+		if (flow_cannot()) {
+			*over = false;
+			return ENDED;
+		}
+		if (errno == EAGAIN && way == DIRECT) {
+			if (!flow_wait(f, &f->from, POLLIN))
+				return flow_failed(NOT_READ);
+			errno = EAGAIN;
+		}
+		if (!flow_wait(f, &f->to, POLLOUT))
+			return flow_failed(may_fail_reading && errno != EPIPE
+				? NOT_READ : NOT_WRITTEN);
+	}
+}
+
+/* flow_empty(f, own): write what is in the pipe of our own, by copying. */
+static enum outcome flow_empty(struct flow *f, int own)
+{
+	char buf[SCRAP_SIZE];
+	enum outcome how = ENDED;
+	ssize_t n;
+
+	while (how == ENDED && flow_held(f) > 0) {
+		n = read(own, buf, sizeof(buf));
+		if (n > 0)
+			how = flow_write(f, buf, (size_t)n);
+		else if (n == 0 || errno != EINTR)
+			return flow_failed(NOT_READ);
+	}
+	return how;
+}
+
+/*
+ * flow_through(f, own, over): from a socket, through the pipe `own' that
+ * nobody else holds, to anything; until the end, or until the kernel cannot.
+ */
+static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
+{
+	ssize_t n;
+
+	for (*over = true; *over;) {
+		n = move_pipe(f->from.fd, own[1], MOVE_CHUNK);
+		if (n == 0)
+			return ENDED;
+		if (n < 0 && flow_cannot())
+			*over = false;
+		else if (n < 0 && !flow_wait(f, &f->from, POLLIN))
+			return flow_failed(NOT_READ);
+		if (n < 0)
+			continue;
+		add(&f->got, n);
+		add(&f->reads, 1);
+		while (*over && flow_held(f) > 0) {
+			n = move_pipe(own[0], f->to.fd, (size_t)flow_held(f));
+			if (n > 0)
+				add(&f->put, n);
+			else if (flow_cannot())
+				*over = false;
+			else if (!flow_wait(f, &f->to, POLLOUT))
+				return flow_failed(NOT_WRITTEN);
+		}
+	}
+	return flow_empty(f, own[0]);
+}
+
+/* pump(f): until the end, the fastest way there is. */
+static enum outcome pump(struct flow *f)
+{
+	enum way way = flow_way(f);
+	enum outcome how = ENDED;
+	int own[2];
+	bool over = false;
+
+	if (way == THROUGH && pipe(own) == 0) {
+		(void)fcntl(own[0], F_SETFD, FD_CLOEXEC);
+		(void)fcntl(own[1], F_SETFD, FD_CLOEXEC);
+		pipe_grow(own[0]);
+		how = flow_through(f, own, &over);
+		close(own[0]);
+		close(own[1]);
+	} else if (way == DIRECT || way == SEND_FILE) {
+		pipe_grow(f->from.fd);
+		pipe_grow(f->to.fd);
+		how = flow_move(f, way, &over);
+	}
+	return over || how != ENDED ? how : flow_copy(f);
 }
 
 /*
@@ -1998,20 +2219,21 @@ static bool relay_tick(void *arg)
 {
 	struct relay *r = arg;
 	int64_t sent, heard, mark;
-	bool one_ended;
+	bool one_ended, full;
 
 	pthread_mutex_lock(&r->lock);
-	sent = value(&r->up.put) - unacknowledged(r->fd);
+	sent = value(&r->up.put) - unacknowledged(r->fd) + confirmed(r->fd);
 	heard = value(&r->down.reads) + value(&r->down.put);
 	mark = sent + heard;
-	if (flow_held(&r->down) > 0 && !r->rules->echo)
+	full = !r->rules->echo && (r->down.stuck || flow_held(&r->down) > 0);
+	if (full)
 		r->silence.since = r->idle.since = r->quit.since = 0;
 	else if (r->verdict == GOING && clock_passed(&r->idle, mark))
 		r->verdict = IDLE;
 	else if (r->verdict == GOING && clock_passed(&r->silence, mark))
 		r->verdict = SILENT;
 	one_ended = r->up_state == OVER || r->down_ended;
-	if (one_ended && flow_held(&r->down) == 0 && r->verdict == GOING &&
+	if (one_ended && !full && r->verdict == GOING &&
 		clock_passed(&r->quit, r->down_ended ? sent : heard))
 		r->verdict = QUIT;
 	one_ended = r->verdict != GOING;
@@ -2250,7 +2472,12 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	r->down = (struct flow){ .from = peer, .to = rules->send_only ? sink
 		: rules->echo ? peer : console, .tick = relay_tick, .session = r };
 	span = tick_span(rules->wait, rules->idle, rules->quit);
-	if (span > 0)
+	r->up.span = r->down.span = span;
+	r->up.polled = r->down.polled = r->stream &&
+		(flow_way(&r->up) == DIRECT || flow_way(&r->down) == DIRECT);
+	if (r->up.polled)
+		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
+	else if (span > 0)
 		sock_timeouts(fd, span);
 	if (!rules->recv_only && !rules->echo) {
 		r->up_state = RUNNING;
