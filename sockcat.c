@@ -17,6 +17,7 @@
 #define _GNU_SOURCE
 
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -66,6 +67,7 @@ enum {
 	BUFFER_SIZE = 256 * 1024,       /* one read of a stream */
 	MOVE_SIZE = 1024 * 1024,        /* one move without copying */
 	DATAGRAM_OUT = 8192,            /* console bytes put in one datagram */
+	SMALL_SIZE = 4 * 1024,          /* ... while there is little */
 	SCRAP_SIZE = 16 * 1024,         /* one read of bytes to throw away */
 	ADDRESSES = 64,                 /* used of what a name resolves to */
 	LISTENERS = 16,                 /* sockets of one listener */
@@ -79,6 +81,7 @@ enum {
 static const int64_t race_delay = 250 * MS;     /* RFC 8305, section 5 */
 static const int64_t farewell = 2 * SECOND;     /* close: no progress */
 static const int64_t short_pause = 100 * MS;    /* out of descriptors */
+static const int bulk_pause = 100;      /* ms without data end a bulk */
 static const int64_t remembered = 300 * SECOND; /* silent datagram peers */
 static const int64_t eviction = SECOND;         /* a laggard holds up others */
 
@@ -290,6 +293,24 @@ static void pause_for(int64_t span)
 
 	while (nanosleep(&t, &t) < 0 && errno == EINTR)
 		continue;
+}
+
+/*
+ * buffer_new(size): pages that buffer_free gives back to the system at once,
+ * which free(3) need not do.  NULL when there are none.
+ */
+static char *buffer_new(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void buffer_free(char *p, size_t size)
+{
+	if (p)
+		munmap(p, size);
 }
 
 /*
@@ -980,12 +1001,12 @@ static void litter_keep(const struct addr *a)
 	litter.there = true;
 }
 
-static int sock_set(int fd, int level, int option, int64_t value,
+static int sock_set(int fd, int level, int option, int64_t to,
 	const char *what)
 {
-	int n = (int)value;
+	int n = (int)to;
 
-	if (value < 0 || setsockopt(fd, level, option, &n, sizeof(n)) == 0)
+	if (to < 0 || setsockopt(fd, level, option, &n, sizeof(n)) == 0)
 		return 0;
 	return fail("cannot set %s to %d:", what, n);
 }
@@ -998,7 +1019,7 @@ static int sock_tune(int fd, int family, int type, const struct prefs *p)
 	const struct {
 		bool wanted;
 		int level, option;
-		int64_t value;
+		int64_t to;
 		const char *what;
 	} list[] = {
 		{ true, SOL_SOCKET, SO_RCVBUF, p->rcvbuf, "--rcvbuf" },
@@ -1022,7 +1043,7 @@ static int sock_tune(int fd, int family, int type, const struct prefs *p)
 	/* An IPv6 socket may carry IPv4 as well, but not everywhere. */
 	for (size_t i = 0; i < COUNT(list); i++)
 		if (list[i].wanted && sock_set(fd, list[i].level,
-			list[i].option, list[i].value, list[i].what) < 0 &&
+			list[i].option, list[i].to, list[i].what) < 0 &&
 			!(six && list[i].level == IPPROTO_IP))
 			return -1;
 	return 0;
@@ -1862,6 +1883,7 @@ struct flow {
 	void *session;          /* of tick */
 	int64_t span;           /* how often to ask, for ... */
 	bool polled;            /* ... sockets that do not block */
+	bool lean;              /* one of many: no large buffer at rest */
 };
 
 enum outcome {
@@ -2002,32 +2024,41 @@ static enum way flow_way(const struct flow *f)
 	return from->kind == STREAM && !isatty(to->fd) ? THROUGH : COPY;
 }
 
-/* flow_copy(f): read and write until the end, with a buffer that grows. */
+/* flow_rests(f): no bulk of data is coming at the moment. */
+static bool flow_rests(struct flow *f)
+{
+	struct pollfd p = { .fd = f->from.fd, .events = POLLIN };
+
+	return poll(&p, 1, bulk_pause) == 0;
+}
+
+/*
+ * flow_copy(f): read and write until the end.  A small buffer does, until a
+ * read fills it: then a large one while the bulk lasts.
+ */
 static enum outcome flow_copy(struct flow *f)
 {
 	bool messages = f->from.kind == DATAGRAM;
-	size_t size = messages ? BUFFER_SIZE : SCRAP_SIZE;
-	size_t limit = f->to.most > 0 ? f->to.most : CHUNK;
+	size_t limit = messages ? BUFFER_SIZE : f->to.most > 0 ? f->to.most
+		: CHUNK;
+	size_t size = limit < SMALL_SIZE ? limit : SMALL_SIZE;
+	char small[SMALL_SIZE], *large = messages ? buffer_new(limit) : NULL;
 	enum outcome how = ENDED;
-	char *buf, *more;
 	ssize_t n = 1;
 
-	if (size > limit && !messages)
-		size = limit;
-	buf = malloc(size);
-	if (!buf)
+	if (messages && !large)
 		return flow_failed(NOT_READ);
 	while (how == ENDED && (n > 0 || messages)) {
-		how = flow_step(f, buf, size, &n);
-		if ((size_t)n < size || size >= limit)
-			continue;
-		more = realloc(buf, limit);
-		if (more) {
-			buf = more;
-			size = limit;
+		if (large && f->lean && flow_rests(f)) {
+			buffer_free(large, limit);
+			large = NULL;
 		}
+		how = large ? flow_step(f, large, limit, &n)
+			: flow_step(f, small, size, &n);
+		if (!large && n == (ssize_t)size && size < limit)
+			large = buffer_new(limit);
 	}
-	free(buf);
+	buffer_free(large, limit);
 	return how;
 }
 
@@ -2722,7 +2753,7 @@ static int room_init(struct room *r)
 	pthread_mutex_init(&r->lock, NULL);
 	signal_init(&r->posted);
 	signal_init(&r->moved);
-	r->ring = malloc(RING_SIZE);
+	r->ring = buffer_new(RING_SIZE);
 	if (!r->ring || pipe(r->wake) < 0)
 		return fail("cannot open a room:");
 	for (int i = 0; i < 2; i++) {
@@ -3299,7 +3330,7 @@ static int peers_send(struct peers *ps, const char *buf, size_t n,
  */
 static int port_run(struct port *p)
 {
-	char *buf = malloc(BUFFER_SIZE);
+	char *buf = buffer_new(BUFFER_SIZE);
 	struct gram from;
 	ssize_t n;
 	bool going = buf != NULL;
@@ -3321,7 +3352,7 @@ static int port_run(struct port *p)
 			break;
 		}
 	}
-	free(buf);
+	buffer_free(buf, BUFFER_SIZE);
 	return going ? -1 : 0;
 }
 
@@ -3540,7 +3571,7 @@ static void echo_service(void *arg, int fd, const struct addr *peer)
 	const struct options *o = arg;
 	struct end end = { .kind = STREAM, .fd = fd };
 	struct echo e = { .fd = fd, .idle.limit = o->idle, .flow = {
-		.from = end, .to = end, .session = &e } };
+		.from = end, .to = end, .lean = true, .session = &e } };
 	enum outcome how;
 
 	(void)peer;
@@ -3663,6 +3694,7 @@ static void hub_service(void *arg, int fd, const struct addr *peer)
 	m.flow.to = (struct end){ .kind = SINK, .arg = &m,
 		.take = o->send_only ? nothing_taken : member_take };
 	m.flow.session = &m;
+	m.flow.lean = true;
 	if (o->idle < NEVER) {
 		m.flow.tick = member_tick;
 		sock_timeouts(fd, tick_span(o->idle, NEVER, NEVER));
