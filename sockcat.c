@@ -73,6 +73,7 @@ enum {
 	LISTENERS = 16,                 /* sockets of one listener */
 	LOOKUPS = 16,                   /* running at the same time */
 	WAITING = 4,                    /* workers in accept, per socket */
+	BATCH = 32,                     /* datagrams taken in one call */
 	PEERS = 1024,                   /* datagram peers remembered */
 	RING_SIZE = 4 * 1024 * 1024,    /* bytes a room holds for laggards */
 	DELIVERY = 256 * 1024,          /* bytes to one laggard in one go */
@@ -162,6 +163,22 @@ static void sock_linger(int fd)
 }
 
 /*
+ * recv_many, send_many: several datagrams in one call, the latter without
+ * waiting; how many were done.
+ */
+#define many mmsghdr
+
+static int recv_many(int fd, struct many *m, unsigned int n)
+{
+	return recvmmsg(fd, m, n, MSG_WAITFORONE, NULL);
+}
+
+static int send_many(int fd, struct many *m, unsigned int n)
+{
+	return sendmmsg(fd, m, n, MSG_DONTWAIT);
+}
+
+/*
  * move_pipe(from, to, n): from or into a pipe without copying; EINVAL where
  * the kernel cannot.  Never waits for the pipe.
  */
@@ -214,6 +231,25 @@ static int64_t confirmed(int fd)
 {
 	(void)fd;
 	return 0;
+}
+
+struct many {
+	struct msghdr msg_hdr;
+	unsigned int msg_len;
+};
+
+static int recv_many(int fd, struct many *m, unsigned int n)
+{
+	ssize_t got = n > 0 ? recvmsg(fd, &m->msg_hdr, 0) : 0;
+
+	m->msg_len = got > 0 ? (unsigned int)got : 0;
+	return got < 0 ? -1 : 1;
+}
+
+static int send_many(int fd, struct many *m, unsigned int n)
+{
+	return n > 0 && sendmsg(fd, &m->msg_hdr, MSG_DONTWAIT) < 0
+		? -1 : 1;
 }
 
 static ssize_t move_pipe(int from, int to, size_t n)
@@ -1662,9 +1698,9 @@ struct gram {
 	} local;
 };
 
-union gram_control {
-	struct cmsghdr align;
-	char room[CMSG_SPACE(sizeof(struct in6_pktinfo)) + 64];
+struct gram_control {
+	_Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(
+		struct in6_pktinfo)) + 64];
 };
 
 /* gram_note_local(g, c): keep the address that the datagram was sent to. */
@@ -1686,58 +1722,80 @@ static void gram_note_local(struct gram *g, struct cmsghdr *c)
 }
 
 /*
+ * gram_message(m, g, part, control): a msghdr that receives into all these,
+ * or, after gram_address, sends.
+ */
+static void gram_message(struct msghdr *m, struct gram *g, struct iovec *part,
+	struct gram_control *control)
+{
+	*m = (struct msghdr){ .msg_name = &g->peer.sa,
+		.msg_namelen = sizeof(g->peer.un), .msg_iov = part,
+		.msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof(*control) };
+}
+
+/* gram_note(m, g): what m received: the two ends. */
+static void gram_note(struct msghdr *m, struct gram *g)
+{
+	g->peer.len = m->msg_namelen;
+	g->level = 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+		gram_note_local(g, c);
+}
+
+/* gram_address(m, g): m goes to g's peer, from where that peer wrote to. */
+static void gram_address(struct msghdr *m, const struct gram *g)
+{
+	size_t size = g->level == IPPROTO_IPV6 ? sizeof(g->local.six)
+		: sizeof(g->local.four);
+	struct cmsghdr *c = m->msg_control;
+
+	m->msg_namelen = g->peer.len;
+	m->msg_controllen = 0;
+	if (!g->level)
+		return;
+	c->cmsg_level = g->level;
+	c->cmsg_type = g->level == IPPROTO_IPV6 ? IPV6_PKTINFO : IP_PKTINFO;
+	c->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(c), &g->local, size);
+	m->msg_controllen = CMSG_SPACE(size);
+}
+
+/*
  * gram_recv(fd, buf, size, g, flags): one datagram and its ends.  Its length;
  * -1 with errno, EMSGSIZE when it was longer than size and is not to stay.
  */
 static ssize_t gram_recv(int fd, void *buf, size_t size, struct gram *g,
 	int flags)
 {
-	union gram_control control;
+	struct gram_control control;
 	struct iovec part = { buf, size };
-	struct msghdr m = { .msg_name = &g->peer.sa,
-		.msg_namelen = sizeof(g->peer.un), .msg_iov = &part,
-		.msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(fd, &m, flags);
+	struct msghdr m;
+	ssize_t n;
 
+	gram_message(&m, g, &part, &control);
+	n = recvmsg(fd, &m, flags);
 	if (n < 0)
 		return -1;
 	if ((m.msg_flags & MSG_TRUNC) && !(flags & MSG_PEEK)) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	g->peer.len = m.msg_namelen;
-	g->level = 0;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
-		gram_note_local(g, c);
+	gram_note(&m, g);
 	return n;
 }
 
-/*
- * gram_send(fd, buf, n, g, flags): send to the peer of g, from the address
- * that the peer wrote to.
- */
+/* gram_send(fd, buf, n, g, flags): an answer to g. */
 static ssize_t gram_send(int fd, const void *buf, size_t n,
 	const struct gram *g, int flags)
 {
-	union gram_control control = { .align = { .cmsg_level = g->level } };
-	struct iovec part;
-	struct addr to = g->peer;
-	struct msghdr m = { .msg_name = &to.sa, .msg_namelen = to.len,
-		.msg_iov = &part, .msg_iovlen = 1 };
-	size_t size = g->level == IPPROTO_IPV6 ? sizeof(g->local.six)
-		: sizeof(g->local.four);
+	struct gram_control control = { .room = "" };
+	struct gram to = *g;
+	struct iovec part = { (void *)(uintptr_t)buf, n };
+	struct msghdr m;
 
-	part.iov_base = (void *)(uintptr_t)buf;
-	part.iov_len = n;
-	if (g->level) {
-		control.align.cmsg_type = g->level == IPPROTO_IPV6
-			? IPV6_PKTINFO : IP_PKTINFO;
-		control.align.cmsg_len = CMSG_LEN(size);
-		memcpy(CMSG_DATA(&control.align), &g->local, size);
-		m.msg_control = &control;
-		m.msg_controllen = CMSG_SPACE(size);
-	}
+	gram_message(&m, &to, &part, &control);
+	gram_address(&m, g);
 	return sendmsg(fd, &m, flags);
 }
 
@@ -3183,8 +3241,8 @@ struct peers {
 struct port {
 	int fd;
 	struct peers *peers;    /* NULL: they are not remembered */
-	/* What to do with one message; false ends the loop. */
-	bool (*heard)(struct port *p, const char *buf, size_t n,
+	/* What to do with a message; NULL: send it back. */
+	void (*heard)(struct port *p, const char *buf, size_t n,
 		const struct gram *from);
 	void *arg;
 	bool (*tick)(struct port *p);   /* nothing came for a while; or NULL */
@@ -3324,56 +3382,111 @@ static int peers_send(struct peers *ps, const char *buf, size_t n,
 	return result;
 }
 
+/* One message of a batch, and where it is to come. */
+struct slot {
+	struct gram gram;
+	struct gram_control control;
+	struct iovec part;
+};
+
 /*
- * port_run(p): give each message to p->heard, until that or p->tick ends it
- * (0), or the socket fails (-1).
+ * port_answer(p, m, n): send n messages back.  One that cannot be sent, or
+ * that a Unix peer has no room for within a second, is left out.
+ */
+static void port_answer(struct port *p, struct many *m, int n)
+{
+	int64_t deadline = NEVER;
+	int done;
+
+	while (n > 0) {
+		done = send_many(p->fd, m, (unsigned int)n);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0 && (errno == EAGAIN || errno == ENOBUFS) &&
+			now() < deadline) {
+			if (deadline == NEVER)
+				deadline = after(eviction);
+			pause_for(MS);
+			continue;
+		}
+		if (done <= 0) {
+			tell("an answer failed: %s", strerror(errno));
+			done = 1;
+		}
+		deadline = NEVER;
+		m += done;
+		n -= done;
+	}
+}
+
+/*
+ * port_hear(p, m, slots, n): n messages have come.  An echo answers all of
+ * them at once, but those that have no return address.
+ */
+static void port_hear(struct port *p, struct many *m, struct slot *slots,
+	int n)
+{
+	int answers = 0;
+
+	for (int i = 0; i < n; i++) {
+		struct slot *s = &slots[i];
+
+		if (m[i].msg_hdr.msg_flags & MSG_TRUNC)
+			say("a datagram of more than %d bytes is cut",
+				BUFFER_SIZE);
+		gram_note(&m[i].msg_hdr, &s->gram);
+		if (p->heard) {
+			p->heard(p, s->part.iov_base, m[i].msg_len, &s->gram);
+		} else if (s->gram.peer.len > sizeof(sa_family_t)) {
+			s->part.iov_len = m[i].msg_len;
+			gram_address(&m[i].msg_hdr, &s->gram);
+			m[answers++] = m[i];
+		}
+	}
+	port_answer(p, m, answers);
+}
+
+/*
+ * port_run(p): give each message to p->heard, until p->tick ends it (0), or
+ * the socket fails (-1).  Several are taken at once where several wait.
  */
 static int port_run(struct port *p)
 {
-	char *buf = buffer_new(BUFFER_SIZE);
-	struct gram from;
-	ssize_t n;
-	bool going = buf != NULL;
+	enum { STRIDE = BUFFER_SIZE + 4096 };   /* not all in one cache set */
+	char *buf = buffer_new((size_t)BATCH * STRIDE);
+	struct slot *slots = calloc(BATCH, sizeof(*slots));
+	struct many m[BATCH];
+	int n;
 
-	if (!buf)
+	if (!buf || !slots)
 		return fail("cannot receive:");
-	while (going) {
-		n = gram_recv(p->fd, buf, BUFFER_SIZE, &from, 0);
-		if (n >= 0) {
-			add(&p->reads, 1);
-			going = p->heard(p, buf, (size_t)n, &from);
+	for (;;) {
+		for (int i = 0; i < BATCH; i++) {
+			slots[i].part.iov_base = buf + i * STRIDE;
+			slots[i].part.iov_len = BUFFER_SIZE;
+			gram_message(&m[i].msg_hdr, &slots[i].gram,
+				&slots[i].part, &slots[i].control);
+		}
+		n = recv_many(p->fd, m, BATCH);
+		if (n > 0) {
+			add(&p->reads, n);
+			port_hear(p, m, slots, n);
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-			going = !p->tick || !p->tick(p);
-		} else if (errno == EMSGSIZE) {
-			say("a datagram of more than %d bytes was dropped",
-				BUFFER_SIZE);
+			if (p->tick && p->tick(p))
+				break;
 		} else if (errno != EINTR && errno != ECONNREFUSED) {
-			fail("cannot receive:");
-			break;
+			return fail("cannot receive:");
 		}
 	}
-	buffer_free(buf, BUFFER_SIZE);
-	return going ? -1 : 0;
+	free(slots);
+	buffer_free(buf, (size_t)BATCH * STRIDE);
+	return 0;
 }
 
 /* port_tick(p): whether nothing has come for the time of its limit. */
 static bool port_tick(struct port *p)
 {
 	return clock_passed(&p->silence, value(&p->reads));
-}
-
-/* port_echo: the service of an echo: back where it came from. */
-static bool port_echo(struct port *p, const char *buf, size_t n,
-	const struct gram *from)
-{
-	char text[ADDR_TEXT];
-	struct peer to = { .gram = *from, .fd = p->fd };
-
-	if (from->peer.len > sizeof(sa_family_t) && !peer_send(&to, buf, n) &&
-		loudness > 0)
-		tell("answer to %s failed: %s", addr_text(&from->peer, text),
-			strerror(errno));
-	return true;
 }
 
 /*
@@ -3599,7 +3712,7 @@ static void *port_thread(void *arg)
  * nothing has come for that time or the one of --idle-timeout.
  */
 static int ports_run(const struct options *o, struct listeners *ls,
-	struct peers *peers, bool (*heard)(struct port *, const char *, size_t,
+	struct peers *peers, void (*heard)(struct port *, const char *, size_t,
 	const struct gram *))
 {
 	static struct port ports[LISTENERS];
@@ -3656,7 +3769,7 @@ static int mode_echo(const struct options *o)
 
 	if (o->udp)
 		return open_listeners(o, &ls) < 0 ? complain()
-			: ports_run(o, &ls, NULL, port_echo);
+			: ports_run(o, &ls, NULL, NULL);
 	if (serve_peers(o, &s) != DONE)
 		return why.status;
 	stay();
@@ -3755,7 +3868,7 @@ static int hub_run(const struct options *o)
 }
 
 /* grams_heard(p, buf, n, from): a message of a hub, or of -luk. */
-static bool grams_heard(struct port *p, const char *buf, size_t n,
+static void grams_heard(struct port *p, const char *buf, size_t n,
 	const struct gram *from)
 {
 	static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
@@ -3768,12 +3881,11 @@ static bool grams_heard(struct port *p, const char *buf, size_t n,
 		say("a datagram of %zu bytes is too long for a peer", n);
 	pthread_mutex_unlock(&p->peers->lock);
 	if (n == 0 || o->send_only)
-		return true;
+		return;
 	pthread_mutex_lock(&output);
 	if (flow_write(&f, buf, n) != ENDED)
 		output_failed();
 	pthread_mutex_unlock(&output);
-	return true;
 }
 
 /* peers_take(peers, buf, n): the sink of the console. */
