@@ -349,6 +349,16 @@ static void buffer_free(char *p, size_t size)
 		munmap(p, size);
 }
 
+/* pipe_new(ends): a pipe that no child inherits; -1 with errno. */
+static int pipe_new(int ends[2])
+{
+	if (pipe(ends) < 0)
+		return -1;
+	(void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+	(void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+	return 0;
+}
+
 /*
  * thread_start(run, arg, stack): a detached thread with that many bytes of
  * stack, 0: the system's default.  -1 with errno when there can be none.
@@ -495,6 +505,8 @@ static void tell(const char *format, ...)
 static int complain(void)
 {
 	say("%s", why.text);
+	if (why.status == MISUSED)
+		say("try 'sockcat --help'");
 	return why.status;
 }
 
@@ -795,7 +807,7 @@ static int parse_port(const char *what, const char *text,
 		return 0;
 	}
 	snprintf(wanted, sizeof(wanted), "a port from %d to 65535%s%s%s", min,
-		t->numeric ? "" : " or the name of a ",
+		t->numeric ? ", and -n allows no names" : " or the name of a ",
 		t->numeric ? "" : protocol, t->numeric ? "" : " service");
 	service = t->numeric || !*text || isdigit((unsigned char)*text)
 		? NULL : getservbyname(text, protocol);
@@ -1874,7 +1886,8 @@ static int64_t stream_settle(int fd, int64_t patience, bool fin)
 	}
 	for (;;) {
 		n = recv(fd, scrap, sizeof(scrap), MSG_DONTWAIT);
-		error = sock_error(fd);
+		error = n < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
+			errno != EINTR ? errno : sock_error(fd);
 		left = unacknowledged(fd) - fin;
 		if (left <= 0 && (HAVE_OUTQ || n == 0) && (n <= 0 || --spare == 0))
 			return 0;
@@ -1941,6 +1954,8 @@ struct flow {
 	void *session;          /* of tick */
 	int64_t span;           /* how often to ask, for ... */
 	bool polled;            /* ... sockets that do not block */
+	int wake;               /* polled: readable when it is to end, or -1 */
+	atomic_bool stop;       /* it is to end */
 	bool lean;              /* one of many: no large buffer at rest */
 };
 
@@ -1970,14 +1985,35 @@ static int64_t flow_held(struct flow *f)
 }
 
 /*
+ * flow_blocked(f, e, events): e would block; wait for it.  False when a limit
+ * has passed, or somebody wants the flow to end.
+ */
+static bool flow_blocked(struct flow *f, const struct end *e, short events)
+{
+	struct pollfd p[2] = { { .fd = e->fd, .events = events },
+		{ .fd = f->wake, .events = POLLIN } };
+	bool over;
+
+	if (e->kind == CONSOLE) {
+		atomic_store(&f->stuck, events == POLLOUT);
+		poll(p, 1, -1);
+		atomic_store(&f->stuck, false);
+		return true;
+	}
+	if (f->polled && poll(p, 2, f->span > 0 ? poll_time(after(f->span))
+		: -1) != 0)
+		return !f->stop;
+	over = f->tick && f->tick(f->session);
+	errno = EAGAIN;
+	return !over;
+}
+
+/*
  * flow_wait(f, e, events): a call on e failed with errno; wait until it is
  * worth another try.  False when it is not: the pump has to end.
  */
 static bool flow_wait(struct flow *f, const struct end *e, short events)
 {
-	struct pollfd p = { .fd = e->fd, .events = events };
-	bool over;
-
 	if (errno == EINTR)
 		return true;
 	if (errno == ENOBUFS && e->kind == DATAGRAM) {
@@ -1988,20 +2024,8 @@ static bool flow_wait(struct flow *f, const struct end *e, short events)
 		pause_for(SECOND);
 		return true;
 	}
-	if (errno != EAGAIN && errno != EWOULDBLOCK)
-		return false;
-	if (e->kind == CONSOLE) {
-		atomic_store(&f->stuck, events == POLLOUT);
-		poll(&p, 1, -1);
-		atomic_store(&f->stuck, false);
-		return true;
-	}
-	if (f->polled && poll(&p, 1, f->span > 0 ? poll_time(after(f->span))
-		: -1) != 0)
-		return true;
-	over = f->tick && f->tick(f->session);
-	errno = EAGAIN;
-	return !over;
+	return (errno == EAGAIN || errno == EWOULDBLOCK) &&
+		flow_blocked(f, e, events);
 }
 
 /* flow_failed(how): keep errno; a call that the tick gave up has none. */
@@ -2111,8 +2135,11 @@ static enum outcome flow_copy(struct flow *f)
 			buffer_free(large, limit);
 			large = NULL;
 		}
-		how = large ? flow_step(f, large, limit, &n)
-			: flow_step(f, small, size, &n);
+		if (f->stop)
+			how = STOPPED;
+		else
+			how = large ? flow_step(f, large, limit, &n)
+				: flow_step(f, small, size, &n);
 		if (!large && n == (ssize_t)size && size < limit)
 			large = buffer_new(limit);
 	}
@@ -2138,8 +2165,7 @@ static enum outcome flow_move(struct flow *f, enum way way, bool *over)
 	bool may_fail_reading = f->from.kind == STREAM;
 	ssize_t n;
 
-	*over = true;
-	for (;;) {
+	for (*over = true; !f->stop;) {
 		n = way == SEND_FILE
 			? move_file(f->from.fd, f->to.fd, MOVE_CHUNK)
 			: move_pipe(f->from.fd, f->to.fd, MOVE_CHUNK);
@@ -2164,6 +2190,7 @@ static enum outcome flow_move(struct flow *f, enum way way, bool *over)
 			return flow_failed(may_fail_reading && errno != EPIPE
 				? NOT_READ : NOT_WRITTEN);
 	}
+	return STOPPED;
 }
 
 /* flow_empty(f, own): write what is in the pipe of our own, by copying. */
@@ -2192,6 +2219,8 @@ static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
 	ssize_t n;
 
 	for (*over = true; *over;) {
+		if (f->stop)
+			return STOPPED;
 		n = move_pipe(f->from.fd, own[1], MOVE_CHUNK);
 		if (n == 0)
 			return ENDED;
@@ -2224,9 +2253,7 @@ static enum outcome pump(struct flow *f)
 	int own[2];
 	bool over = false;
 
-	if (way == THROUGH && pipe(own) == 0) {
-		(void)fcntl(own[0], F_SETFD, FD_CLOEXEC);
-		(void)fcntl(own[1], F_SETFD, FD_CLOEXEC);
+	if (way == THROUGH && pipe_new(own) == 0) {
 		pipe_grow(own[0]);
 		how = flow_through(f, own, &over);
 		close(own[0]);
@@ -2287,6 +2314,7 @@ struct rules {
 struct relay {
 	const struct rules *rules;
 	int fd;
+	int wake[2];            /* a pipe, closed when down is to end; or -1 */
 	bool stream;
 	struct flow up, down;   /* console to peer, peer to console */
 	pthread_mutex_t lock;   /* guards all that follows */
@@ -2381,7 +2409,12 @@ static void *relay_up(void *arg)
 		r->verdict = QUIT;
 	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
+	/* Not shutdown(2): after our FIN Linux resets who then sends more. */
 	if (wake)
+		r->down.stop = true;
+	if (wake && r->wake[1] >= 0)
+		close(r->wake[1]);
+	else if (wake)
 		shutdown(r->fd, SHUT_RD);
 	return NULL;
 }
@@ -2561,9 +2594,14 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	r->down = (struct flow){ .from = peer, .to = rules->send_only ? sink
 		: rules->echo ? peer : console, .tick = relay_tick, .session = r };
 	span = tick_span(rules->wait, rules->idle, rules->quit);
+	r->wake[0] = r->wake[1] = -1;
+	if ((rules->quit == 0 || rules->send_only) && pipe_new(r->wake) < 0)
+		return fail("cannot create a pipe:");
 	r->up.span = r->down.span = span;
-	r->up.polled = r->down.polled = r->stream &&
-		(flow_way(&r->up) == DIRECT || flow_way(&r->down) == DIRECT);
+	r->up.wake = -1;
+	r->down.wake = r->wake[0];
+	r->up.polled = r->down.polled = r->wake[0] >= 0 || (r->stream &&
+		(flow_way(&r->up) == DIRECT || flow_way(&r->down) == DIRECT));
 	if (r->up.polled)
 		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 	else if (span > 0)
@@ -2812,12 +2850,10 @@ static int room_init(struct room *r)
 	signal_init(&r->posted);
 	signal_init(&r->moved);
 	r->ring = buffer_new(RING_SIZE);
-	if (!r->ring || pipe(r->wake) < 0)
+	if (!r->ring || pipe_new(r->wake) < 0)
 		return fail("cannot open a room:");
-	for (int i = 0; i < 2; i++) {
-		(void)fcntl(r->wake[i], F_SETFD, FD_CLOEXEC);
-		(void)fcntl(r->wake[i], F_SETFL, O_NONBLOCK);
-	}
+	(void)fcntl(r->wake[0], F_SETFL, O_NONBLOCK);
+	(void)fcntl(r->wake[1], F_SETFL, O_NONBLOCK);
 	return 0;
 }
 
@@ -4458,7 +4494,8 @@ static int operands_of_ip(struct options *o, const struct given *g)
 	if (host && !*host)
 		return fail_as(MISUSED, "the host \"\" is empty");
 	o->target.host = host;
-	if (o->port_text && parse_port("-p", o->port_text, &o->target, 0,
+	if (o->port_text && parse_port(g->text[spec_named("source-port")],
+		o->port_text, &o->target, 0,
 		o->listen ? &o->target.port : &o->prefs.source_port) < 0)
 		return -1;
 	if (o->listen && o->port_text)
@@ -4603,11 +4640,15 @@ static int option_error(int c, const char *written)
 {
 	bool is_long = strncmp(written, "--", 2) == 0;
 
-	if (c == ':' && is_long)
+	if (c == ':' && is_long && optopt >= LONG_ONLY &&
+		strcmp(written + 2, specs[optopt - LONG_ONLY].name) == 0)
 		return fail_as(MISUSED, "%s needs an argument", written);
+	if (c == ':' && is_long)
+		return unknown_option(written);
 	if (c == ':')
 		return fail_as(MISUSED, "-%c needs an argument", optopt);
-	if (is_long && optopt >= LONG_ONLY)
+	if (is_long && optopt >= LONG_ONLY && strcspn(written + 2, "=") ==
+		strlen(specs[optopt - LONG_ONLY].name))
 		return fail_as(MISUSED, "--%s takes no argument: \"%s\"",
 			specs[optopt - LONG_ONLY].name, written);
 	if (is_long)
@@ -4786,11 +4827,8 @@ int main(int argc, char **argv)
 	int status;
 
 	open_standard();
-	if (options_parse(&o, &given, argc, argv) < 0) {
-		complain();
-		say("try 'sockcat --help'");
-		return MISUSED;
-	}
+	if (options_parse(&o, &given, argc, argv) < 0)
+		return complain();
 	status = print_and_flush(&given);
 	if (status >= 0)
 		return status;
