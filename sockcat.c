@@ -1064,6 +1064,7 @@ static int sock_tune(int fd, int family, int type, const struct prefs *p)
 {
 	bool ip = family != AF_UNIX, six = family == AF_INET6;
 	bool tcp = ip && type == SOCK_STREAM, alive = tcp && p->keepalive == 1;
+	bool udp = ip && !tcp;
 	const struct {
 		bool wanted;
 		int level, option;
@@ -1082,10 +1083,11 @@ static int sock_tune(int fd, int family, int type, const struct prefs *p)
 			"the count of --keepalive" },
 		{ six, IPPROTO_IPV6, IPV6_TCLASS, p->tos, "--tos" },
 		{ six, IPPROTO_IPV6, IPV6_UNICAST_HOPS, p->ttl, "--ttl" },
-		{ six, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, p->ttl, "--ttl" },
+		{ six && udp, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, p->ttl,
+			"--ttl" },
 		{ ip, IPPROTO_IP, IP_TOS, p->tos, "--tos" },
 		{ ip, IPPROTO_IP, IP_TTL, p->ttl, "--ttl" },
-		{ ip, IPPROTO_IP, IP_MULTICAST_TTL, p->ttl, "--ttl" },
+		{ udp, IPPROTO_IP, IP_MULTICAST_TTL, p->ttl, "--ttl" },
 	};
 
 	/* An IPv6 socket may carry IPv4 as well, but not everywhere. */
@@ -1466,9 +1468,10 @@ static int ip_bind(int fd, const struct target *t, const struct addr *a,
 	if (a->sa.sa_family == AF_INET6 && sock_set(fd, IPPROTO_IPV6,
 		IPV6_V6ONLY, !dual, "IPV6_V6ONLY") < 0)
 		return -1;
+	/* A dual-stack socket tells either; without, answers still leave. */
 	if (t->type == SOCK_DGRAM && a->sa.sa_family == AF_INET6)
 		sock_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "pktinfo");
-	else if (t->type == SOCK_DGRAM)
+	if (t->type == SOCK_DGRAM)
 		sock_set(fd, IPPROTO_IP, IP_PKTINFO, 1, "pktinfo");
 	if (bind(fd, &a->sa, a->len) < 0)
 		return fail("cannot listen on %s (%s):", addr_text(a, text),
@@ -1703,7 +1706,7 @@ static void listeners_unblock(struct listeners *ls)
 /* The two ends of one datagram: who sent it, and which address it met. */
 struct gram {
 	struct addr peer;
-	int level;              /* of local: IPPROTO_IP, IPPROTO_IPV6, or 0 */
+	int family;             /* of local; 0: there is none */
 	union {
 		struct in_pktinfo four;
 		struct in6_pktinfo six;
@@ -1719,7 +1722,7 @@ struct gram_control {
 static void gram_note_local(struct gram *g, struct cmsghdr *c)
 {
 	if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-		g->level = IPPROTO_IPV6;
+		g->family = AF_INET6;
 		memcpy(&g->local.six, CMSG_DATA(c), sizeof(g->local.six));
 		if (!IN6_IS_ADDR_LINKLOCAL(&g->local.six.ipi6_addr) &&
 			!IN6_IS_ADDR_MULTICAST(&g->local.six.ipi6_addr))
@@ -1727,7 +1730,7 @@ static void gram_note_local(struct gram *g, struct cmsghdr *c)
 		if (IN6_IS_ADDR_MULTICAST(&g->local.six.ipi6_addr))
 			g->local.six.ipi6_addr = in6addr_any;
 	} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-		g->level = IPPROTO_IP;
+		g->family = AF_INET;
 		memcpy(&g->local.four, CMSG_DATA(c), sizeof(g->local.four));
 		pktinfo_any_interface(&g->local.four);
 	}
@@ -1750,7 +1753,7 @@ static void gram_message(struct msghdr *m, struct gram *g, struct iovec *part,
 static void gram_note(struct msghdr *m, struct gram *g)
 {
 	g->peer.len = m->msg_namelen;
-	g->level = 0;
+	g->family = 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
 		gram_note_local(g, c);
 }
@@ -1758,16 +1761,16 @@ static void gram_note(struct msghdr *m, struct gram *g)
 /* gram_address(m, g): m goes to g's peer, from where that peer wrote to. */
 static void gram_address(struct msghdr *m, const struct gram *g)
 {
-	size_t size = g->level == IPPROTO_IPV6 ? sizeof(g->local.six)
-		: sizeof(g->local.four);
+	bool six = g->family == AF_INET6;
+	size_t size = six ? sizeof(g->local.six) : sizeof(g->local.four);
 	struct cmsghdr *c = m->msg_control;
 
 	m->msg_namelen = g->peer.len;
 	m->msg_controllen = 0;
-	if (!g->level)
+	if (!g->family)
 		return;
-	c->cmsg_level = g->level;
-	c->cmsg_type = g->level == IPPROTO_IPV6 ? IPV6_PKTINFO : IP_PKTINFO;
+	c->cmsg_level = six ? IPPROTO_IPV6 : IPPROTO_IP;
+	c->cmsg_type = six ? IPV6_PKTINFO : IP_PKTINFO;
 	c->cmsg_len = CMSG_LEN(size);
 	memcpy(CMSG_DATA(c), &g->local, size);
 	m->msg_controllen = CMSG_SPACE(size);
@@ -2124,11 +2127,12 @@ static enum outcome flow_copy(struct flow *f)
 	size_t limit = messages ? BUFFER_SIZE : f->to.most > 0 ? f->to.most
 		: CHUNK;
 	size_t size = limit < SMALL_SIZE ? limit : SMALL_SIZE;
-	char small[SMALL_SIZE], *large = messages ? buffer_new(limit) : NULL;
+	bool at_once = messages || f->to.most > 0;
+	char small[SMALL_SIZE], *large = at_once ? buffer_new(limit) : NULL;
 	enum outcome how = ENDED;
 	ssize_t n = 1;
 
-	if (messages && !large)
+	if (at_once && !large)
 		return flow_failed(NOT_READ);
 	while (how == ENDED && (n > 0 || messages)) {
 		if (large && f->lean && flow_rests(f)) {
@@ -2487,10 +2491,8 @@ static int64_t relay_undelivered(struct relay *r, int64_t patience)
 static int bytes_lost(const char *what, const char *place, const char *reason,
 	int64_t lost, enum status status)
 {
-	if (lost > 0)
-		return fail_as(status, "%s %s failed: %s; %lld bytes not "
-			"delivered", what, place, reason, (long long)lost);
-	return fail_as(status, "%s %s failed: %s", what, place, reason);
+	return fail_as(status, "%s %s failed: %s; %lld bytes not delivered",
+		what, place, reason, (long long)lost);
 }
 
 /*
@@ -2499,10 +2501,11 @@ static int bytes_lost(const char *what, const char *place, const char *reason,
 static int relay_limited(struct relay *r)
 {
 	const char *place = r->rules->place;
-	bool input_ended = r->up_state == OVER;
+	bool input_ended = r->up_state == CLOSING || r->up_state == OVER;
 	int64_t patience = r->rules->quit > 0 && !r->rules->send_only ? 0
 		: r->rules->quit == 0 ? farewell : r->silence.limit;
 	int64_t lost;
+	bool left;              /* input, that the peer does not take */
 
 	if (r->verdict == IDLE)
 		return fail_as(TIMED_OUT, "connection to %s: silent for the "
@@ -2513,7 +2516,11 @@ static int relay_limited(struct relay *r)
 	if (r->verdict == SILENT)
 		return fail_as(TIMED_OUT, "connection to %s: %s (-w)", place,
 			input_ended ? "no answer" : "silent");
+	left = r->down_ended && r->up_state == RUNNING && !relay_input_rests(r);
 	lost = relay_undelivered(r, patience);
+	if (lost == 0 && left)
+		return fail("connection to %s failed: the time of -q passed "
+			"before the end of standard input", place);
 	if (lost > 0)
 		return bytes_lost("connection to", place, errno
 			? strerror(errno) : "the time of -q passed", lost,
@@ -3671,7 +3678,7 @@ static int first_peer(struct listeners *ls, int64_t deadline,
 static int mode_one(const struct options *o)
 {
 	struct listeners ls;
-	struct gram gram = { .level = 0 };
+	struct gram gram = { .family = 0 };
 	char text[ADDR_TEXT];
 	struct addr peer;
 	int fd;
@@ -3722,6 +3729,7 @@ static void echo_service(void *arg, int fd, const struct addr *peer)
 	struct echo e = { .fd = fd, .idle.limit = o->idle, .flow = {
 		.from = end, .to = end, .lean = true, .session = &e } };
 	enum outcome how;
+	bool fin;
 
 	(void)peer;
 	if (o->idle < NEVER) {
@@ -3729,10 +3737,9 @@ static void echo_service(void *arg, int fd, const struct addr *peer)
 		sock_timeouts(fd, tick_span(o->idle, NEVER, NEVER));
 	}
 	how = pump(&e.flow);
-	if (how == STOPPED)
-		shutdown(fd, SHUT_WR);
+	fin = how == STOPPED && !o->reset && shutdown(fd, SHUT_WR) == 0;
 	if (how == STOPPED || (o->reset && how == ENDED))
-		stream_settle(fd, farewell, how == STOPPED);
+		stream_settle(fd, farewell, fin);
 	stream_close(fd, o->reset);
 }
 
@@ -3853,8 +3860,10 @@ static void hub_service(void *arg, int fd, const struct addr *peer)
 	if (how == ENDED && !h->leave_at_end)
 		member_stay(&m);
 	room_leave(&h->peers, &m);
-	if (!m.gone && how != NOT_READ && (m.fin || shutdown(fd, SHUT_WR) == 0))
-		stream_settle(fd, farewell, true);
+	if (!m.gone && !m.fin && !o->reset)
+		m.fin = shutdown(fd, SHUT_WR) == 0;
+	if (!m.gone && how != NOT_READ)
+		stream_settle(fd, farewell, m.fin);
 	stream_close(fd, o->reset || m.evicted);
 }
 
