@@ -1957,8 +1957,9 @@ struct flow {
 	void *session;          /* of tick */
 	int64_t span;           /* how often to ask, for ... */
 	bool polled;            /* ... sockets that do not block */
-	int wake;               /* polled: readable when it is to end, or -1 */
-	atomic_bool stop;       /* it is to end */
+	int wake;               /* polled: readable when it is to end as soon
+				 * as nothing more is there; or -1 */
+	atomic_bool stop;       /* it is to end at once */
 	bool lean;              /* one of many: no large buffer at rest */
 };
 
@@ -2005,7 +2006,7 @@ static bool flow_blocked(struct flow *f, const struct end *e, short events)
 	}
 	if (f->polled && poll(p, 2, f->span > 0 ? poll_time(after(f->span))
 		: -1) != 0)
-		return !f->stop;
+		return p[0].revents || !p[1].revents;
 	over = f->tick && f->tick(f->session);
 	errno = EAGAIN;
 	return !over;
@@ -2413,8 +2414,11 @@ static void *relay_up(void *arg)
 		r->verdict = QUIT;
 	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
-	/* Not shutdown(2): after our FIN Linux resets who then sends more. */
-	if (wake)
+	/*
+	 * After a failure what the peer had sent is still taken.  No
+	 * shutdown(2) else: after our FIN Linux resets who then sends more.
+	 */
+	if (wake && how != NOT_WRITTEN)
 		r->down.stop = true;
 	if (wake && r->wake[1] >= 0)
 		close(r->wake[1]);

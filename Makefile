@@ -1,0 +1,154 @@
+# Makefile of sockcat.
+#
+#	make            build sockcat
+#	make demo       build it and show an echo server and a client at work
+#	make check      install bats if it is missing, run the tests
+#	make check-asan the same against a build with ASan and UBSan
+#	make check-all  the tests against every build: asan, tsan, portable,
+#	                musl, torture (reads of one byte)
+#	make bench      how fast, beside the peers found here and the kernel's
+#	                limit; ROWS, ROUNDS, SECS: see test/bench/run --help
+#	make bench-deps install those peers
+#	make lint       compilers, analyzers and the form of the source
+#	make install    into $(DESTDIR)$(PREFIX); uninstall takes it away again
+#	make clean
+#
+# CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX and DESTDIR are yours.  TESTS names
+# the suites to run (test/relay.bats ...), JOBS how many tests at once.
+
+CC = cc
+CFLAGS = -O2 -g
+PREFIX = /usr/local
+BINDIR = $(PREFIX)/bin
+DATADIR = $(PREFIX)/share
+MANDIR = $(DATADIR)/man/man1
+INSTALL = install
+BUILD = test/.build
+TESTS =
+
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes \
+	-Wwrite-strings
+# What sockcat.c needs, whatever the user's CFLAGS are.
+NEEDED = -std=c11 $(WARNINGS) -pthread
+COMPILE = $(CC) $(NEEDED) $(CPPFLAGS) $(CFLAGS)
+UNIT = -Wno-unused-function
+
+all: sockcat
+
+sockcat: sockcat.c
+	$(COMPILE) $(LDFLAGS) -o $@ sockcat.c
+
+demo: sockcat
+	@test/demo.sh ./sockcat
+
+# Every build the tests know: its compiler and its flags, and how much more
+# time its tests get.  The first is the one `make' makes.
+SAN = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+CC_plain = $(CC)
+CFLAGS_plain = $(CFLAGS)
+CC_asan = $(CC)
+CFLAGS_asan = $(SAN) -fsanitize=address,undefined
+TIME_asan = 3
+CC_tsan = $(CC)
+CFLAGS_tsan = $(SAN) -fsanitize=thread
+TIME_tsan = 4
+CC_portable = $(CC)
+CFLAGS_portable = $(CFLAGS) -DPORTABLE
+CC_musl = musl-gcc
+CFLAGS_musl = $(CFLAGS) -static
+CC_torture = $(CC)
+CFLAGS_torture = $(CFLAGS) -DCHUNK=1 -DMOVE_CHUNK=1
+TIME_torture = 4
+
+VARIANTS = asan tsan portable musl torture
+
+test-deps:
+	@test/deps check
+
+check: test-deps sockcat
+	@$(MAKE) --no-print-directory $(UNIT_plain)
+	@SOCKCAT="$(CURDIR)/sockcat" UNIT="$(UNIT_plain:%=$(CURDIR)/%)" \
+		test/run $(TESTS)
+
+# $(1) is the name of a build.
+define variant
+UNIT_$(1) = $$(if $$(wildcard test/unit.c),$(BUILD)/$(1)/unit)
+
+$(BUILD)/$(1)/sockcat: sockcat.c Makefile
+	@mkdir -p $$(@D)
+	$$(CC_$(1)) $(NEEDED) $$(CPPFLAGS) $$(CFLAGS_$(1)) $$(LDFLAGS) \
+		-o $$@ sockcat.c
+
+$(BUILD)/$(1)/unit: test/unit.c sockcat.c Makefile
+	@mkdir -p $$(@D)
+	$$(CC_$(1)) $(NEEDED) $(UNIT) $$(CPPFLAGS) $$(CFLAGS_$(1)) \
+		$$(LDFLAGS) -o $$@ test/unit.c
+endef
+
+# A build whose compiler or run-time library is missing is passed over, and
+# said to be.
+define check_variant
+check-$(1): test-deps
+	@if echo 'int main(void) { return 0; }' | $$(CC_$(1)) -x c - \
+	    $$(CFLAGS_$(1)) -o /dev/null 2>/dev/null; then \
+		$(MAKE) --no-print-directory run-$(1); \
+	else \
+		echo "check-$(1): skipped," \
+			"$$(CC_$(1)) cannot build with $$(CFLAGS_$(1))"; \
+	fi
+
+run-$(1): $(BUILD)/$(1)/sockcat $$(UNIT_$(1))
+	@echo "== the tests against the build '$(1)'"
+	@SOCKCAT="$$(CURDIR)/$(BUILD)/$(1)/sockcat" VARIANT=$(1) \
+		UNIT="$$(UNIT_$(1):%=$$(CURDIR)/%)" \
+		TIME_FACTOR=$$(or $$(TIME_$(1)),1) test/run $$(TESTS)
+
+.PHONY: check-$(1) run-$(1)
+endef
+
+$(foreach v,plain $(VARIANTS),$(eval $(call variant,$(v))))
+$(foreach v,$(VARIANTS),$(eval $(call check_variant,$(v))))
+
+# One after the other, all of them, also when one fails.
+check-all:
+	@failed=; \
+	for v in $(VARIANTS); do \
+		$(MAKE) --no-print-directory "check-$$v" || \
+			failed="$$failed $$v"; \
+	done; \
+	[ -z "$$failed" ] || { echo "check-all: failed:$$failed"; exit 1; }
+
+bench: sockcat
+	@SOCKCAT="$(CURDIR)/sockcat" CC="$(CC)" test/bench/run
+
+bench-deps:
+	@test/bench/run --deps
+
+lint:
+	@test/deps lint
+	@WARNINGS="$(WARNINGS)" test/lint
+
+install: sockcat
+	$(INSTALL) -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(MANDIR)"
+	$(INSTALL) -m 755 sockcat "$(DESTDIR)$(BINDIR)/sockcat"
+	$(INSTALL) -m 644 sockcat.1 "$(DESTDIR)$(MANDIR)/sockcat.1"
+	$(INSTALL) -d "$(DESTDIR)$(DATADIR)/bash-completion/completions" \
+		"$(DESTDIR)$(DATADIR)/zsh/site-functions" \
+		"$(DESTDIR)$(DATADIR)/fish/vendor_completions.d"
+	$(INSTALL) -m 644 completions/sockcat.bash \
+		"$(DESTDIR)$(DATADIR)/bash-completion/completions/sockcat"
+	$(INSTALL) -m 644 completions/_sockcat \
+		"$(DESTDIR)$(DATADIR)/zsh/site-functions/_sockcat"
+	$(INSTALL) -m 644 completions/sockcat.fish \
+		"$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/sockcat.fish"
+
+uninstall:
+	rm -f "$(DESTDIR)$(BINDIR)/sockcat" "$(DESTDIR)$(MANDIR)/sockcat.1" \
+		"$(DESTDIR)$(DATADIR)/bash-completion/completions/sockcat" \
+		"$(DESTDIR)$(DATADIR)/zsh/site-functions/_sockcat" \
+		"$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/sockcat.fish"
+
+clean:
+	rm -rf sockcat $(BUILD)
+
+.PHONY: all demo test-deps check check-all bench bench-deps lint install uninstall clean

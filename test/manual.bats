@@ -1,0 +1,778 @@
+#!/usr/bin/env bats
+#
+# What is written about the program: the manual, README.md and the shells'
+# completions say what the program does, and their examples run.
+#
+# An example is a line that begins with `$ ' in a display of the section
+# EXAMPLES or in a `console' block of README.md, with the lines below it as
+# its output.  It is run as printed but for these: port 4000 becomes a free
+# one, the host `server' localhost, 192.0.2.255 the loopback's broadcast
+# address.  The table `examples' says how each is driven.
+
+# shellcheck disable=SC2154 # python, status: the helpers set them
+load helpers
+
+top=$BATS_TEST_DIRNAME/..
+manual=$top/sockcat.1
+completions=$top/completions
+
+setup_file() {
+	local unit=${UNIT:-}
+
+	if [ ! -x "$unit" ]; then
+		unit=$BATS_FILE_TMPDIR/unit
+		"${CC:-cc}" -std=c11 -w -pthread -o "$unit" \
+			"$BATS_TEST_DIRNAME/unit.c"
+	fi
+	"$unit" matrix >"$BATS_FILE_TMPDIR/matrix"
+	"$unit" marks >"$BATS_FILE_TMPDIR/marks"
+	"$SOCKCAT" --help >"$BATS_FILE_TMPDIR/help"
+	page >"$BATS_FILE_TMPDIR/page"
+}
+
+setup() {
+	helpers_setup
+	unit=$BATS_FILE_TMPDIR
+	mkdir "$T/bin" "$T/work"
+	ln -s "$(cd "${SOCKCAT%/*}" && pwd)/${SOCKCAT##*/}" "$T/bin/sockcat"
+	PATH=$T/bin:$PATH
+	cd "$T/work" || return
+}
+
+# page: the source of the manual without the escapes of roff.
+page() {
+	sed -e 's/\\-/-/g' -e 's/\\e/\\/g' -e 's/\\&//g' "$manual"
+}
+
+# section NAME: the lines of that section of the manual.
+section() {
+	awk -v name=".Sh $1" '/^\.Sh / { on = $0 == name; next } on' \
+		"$BATS_FILE_TMPDIR/page"
+}
+
+# options_of_help: NAME LETTER ARGUMENT, `-' for none, of every option.
+options_of_help() {
+	sed -nE 's/^  (-(.),|   ) --([a-z0-9-]+)( ?([][,|A-Z=]+))? .*/\3 \2- \5-/p' \
+		"$unit/help" | awk '{
+		letter = substr($2, 1, 1)
+		gsub(/[^A-Z]/, "", $3)
+		print $1, letter, $3 == "" ? "-" : $3
+	}' | sort
+}
+
+# equal WHAT: the files `want' and `got' of T are the same.
+equal() {
+	diff -u "$T/want" "$T/got" >"$T/diff" || {
+		echo "$1, wanted (-) and found (+):" >&2
+		cat "$T/diff" >&2
+		return 1
+	}
+}
+
+#
+# The manual
+#
+
+@test "manual: mandoc has nothing to say about its form" {
+	need mandoc
+	run mandoc -Tlint -Wstyle "$manual"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+}
+
+@test "manual: no line is wider than 80 columns" {
+	need mandoc
+	mandoc -Tascii -O width=80 "$manual" | sed 's/.\x08//g' >"$T/text"
+	[ -s "$T/text" ]
+	run awk 'length > 80' "$T/text"
+	[ -z "$output" ]
+}
+
+# matrix_text: the matrix as the manual has it: below each heading, in its
+# middle, the mark.
+matrix_text() {
+	options_of_help | awk '
+	BEGIN {
+		n = split("connect -l -lk -e -le -lke -lb -z " \
+			"tcp udp unix -uU", head, " ")
+		split("8 3 4 3 4 5 4 3 5 4 5 4", width, " ")
+		line = sprintf("%-17s", "")
+		for (i = 1; i <= n; i++)
+			line = line sprintf("%*s", width[i], head[i])
+		print line
+	}
+	NR == FNR {
+		if ($2 != "-")
+			letter[$1] = "-" $2 " "
+		next
+	}
+	{
+		split($0, part, "\t")
+		marks = part[2] part[3]
+		line = sprintf("%-17s", letter[part[1]] "--" part[1])
+		for (i = 1; i <= n; i++) {
+			at = width[i] - length(head[i]) + \
+				int((length(head[i]) + 1) / 2)
+			line = line sprintf("%*s%*s", at,
+				substr(marks, i, 1), width[i] - at, "")
+		}
+		sub(/ +$/, "", line)
+		print line
+	}' - "$unit/matrix"
+}
+
+@test "manual: the matrix is the option table of the program" {
+	matrix_text >"$T/want"
+	section MATRIX | awk '
+		/^\.Bd -literal/ { on = 1; next }
+		/^\.Ed/ { on = 0 }
+		on' >"$T/got"
+	[ "$(wc -l <"$T/want")" -gt 30 ]
+	equal "the matrix"
+}
+
+@test "manual: has every option of --help, with its letter and argument" {
+	options_of_help >"$T/want"
+	[ "$(wc -l <"$T/want")" -gt 30 ]
+	# --broker stands beside --broadcast, whose letter is not its own.
+	section OPTIONS | sed -n 's/^\.It Fl //p' | awk '{
+		letter = "-"
+		if (length($1) == 1) {
+			letter = $1
+			sub(/^. , Fl /, "")
+		}
+		sub(/^-/, "")
+		name = $1
+		sub(/^[^ ]+ ?/, "")
+		other = ""
+		if (match($0, /^, Fl -[a-z-]+$/)) {
+			other = substr($0, 7)
+			$0 = ""
+		}
+		gsub(/(^| )(Ns|Op|Ar)/, "")
+		gsub(/[^a-z]/, "")
+		print name, letter, $0 == "" ? "-" : toupper($0)
+		if (other != "")
+			print other, "-", "-"
+	}' | sort >"$T/got"
+	equal "options"
+}
+
+@test "manual: names no option that there is not" {
+	grep -oE '(Fl -|--)[a-z][a-z0-9-]+' "$unit/page" "$top/README.md" |
+		sed -E 's/.*(Fl -|--)//' | sort -u >"$T/said"
+	# Other programs' options: none.
+	options_of_help | cut -d ' ' -f 1 | sort >"$T/there"
+	run comm -23 "$T/said" "$T/there"
+	[ -z "$output" ]
+}
+
+@test "manual: -h and the manual tell the same limits" {
+	local option row text
+
+	# What the program says of a number out of range stands in the manual.
+	while read -r option text; do
+		run sockcat "$option" 99999999999 -h
+		[ "$status" -eq 2 ]
+		[[ $output == *"$text"* ]]
+	done <<-END
+		-m 1 to 1000000
+		--backlog 1 to 1000000
+		-T 0 to 255
+		-M 1 to 255
+		--mode 0 to 777
+		-I 1 to 1G
+		-O 1 to 1G
+	END
+	row=$(section OPTIONS | tr '\n' ' ')
+	for text in 'Fl -max-conns .*1 to 1000000.*Fl d' \
+	    'Fl -backlog .*1 to 1000000.*Fl T' \
+	    'Fl -tos .*0 to 255.*Fl M' 'Fl -ttl .*1 to 255.*Fl -reset' \
+	    'Fl -mode .*0 to 777' 'Fl -sndbuf .*1 to 1G.*keepalive'; do
+		[[ $row =~ $text ]] || fail "not in OPTIONS: $text"
+	done
+}
+
+#
+# Completions
+#
+
+# ask_bash LINE...: what bash offers at the end of each LINE, below `## LINE'.
+ask_bash() {
+	bash --norc -c '
+		source "$1"
+		shift
+		[[ $(complete -p sockcat) == *"-F _sockcat "* ]] || exit
+		for line; do
+			echo "## $line"
+			read -ra COMP_WORDS <<<"$line"
+			[[ $line != *" " ]] || COMP_WORDS+=("")
+			COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+			COMPREPLY=()
+			_sockcat
+			printf "%s\n" "${COMPREPLY[@]}"
+		done' ask "$completions/sockcat.bash" "$@"
+}
+
+ask_fish() {
+	need fish
+	# shellcheck disable=SC2016 # fish expands it
+	HOME=$T fish --no-config -c '
+		source $argv[1]
+		for line in $argv[2..-1]
+			echo "## $line"
+			complete -C $line
+		end' "$completions/sockcat.fish" "$@" </dev/null
+}
+
+# ask_zsh: in a terminal of its own; there compadd, through which all goes,
+# also writes down what it adds.
+ask_zsh() {
+	need zsh
+	cat >"$T/ask.zsh" <<-'END'
+		zmodload zsh/zpty || exit
+		dir=$1 out=$2
+		shift 2
+		send() { zpty -w z "$1" }
+		: >$out
+		zpty z TERM=dumb zsh -f -i || exit
+		send "PS1=; fpath=(${(q)dir} \$fpath)"
+		send "autoload -Uz compinit; compinit -u -D; LISTMAX=9999"
+		send "compadd() {
+			if [[ \${@[1,(i)(-|--)]} == *-(O|A|D)\\ * ]]; then
+				builtin compadd \"\$@\"
+				return
+			fi
+			local -a __hits
+			builtin compadd -A __hits \"\$@\"
+			(( ! \$#__hits )) || print -rl -- \$__hits >>${(q)out}
+			builtin compadd \"\$@\"
+		}"
+		send "ask() {
+			zle list-choices
+			print :END: >>${(q)out}
+			zle kill-whole-line
+		}; zle -N ask; bindkey '^I' ask"
+		for line; do
+			: >$out
+			zpty -w -n z "$line"$'\t'
+			for i in {1..2000}; do
+				while zpty -r -t z junk; do :; done
+				grep -q '^:END:' $out && break
+				sleep 0.01
+			done
+			print -r -- "## $line"
+			grep -v '^:END:' $out || :
+		done
+		zpty -d z
+	END
+	HOME=$T zsh -f "$T/ask.zsh" "$completions" "$T/hits" "$@" </dev/null
+}
+
+# answer LINE: of $T/answers what was offered for LINE, sorted.
+answer() {
+	awk -v line="## $1" '/^## / { on = $0 == line; next } on' \
+		"$T/answers" | sed '/^$/d; s/\t.*//' | sort -u
+}
+
+# all_options: every letter and name as it is written.
+all_options() {
+	options_of_help |
+		awk '{ print "--" $1 } $2 != "-" { print "-" $2 }' | sort -u
+}
+
+# senseless: X and Y for every option Y that makes no sense whatever else
+# stands beside X, which is a letter of the modes and sockets.
+senseless() {
+	awk -F '\t' '
+	BEGIN {
+		flags = "lkebzuU"
+		split("listen keep-open echo broadcast zero udp unixsock",
+			name, " ")
+	}
+	!($1 in seen) { seen[$1] = 1; option[++n] = $1 }
+	{ mark[$1, $2, $3] = $4 }
+	function mode_of(s) {
+		if (s ~ /z/)
+			return "-z"
+		if (s !~ /l/)
+			return s ~ /e/ ? "-e" : "connect"
+		if (s ~ /b/)
+			return "-lb"
+		return "-l" (s ~ /k/ ? "k" : "") (s ~ /e/ ? "e" : "")
+	}
+	function makes_sense(s,    i) {
+		mode = mode_of(s)
+		kind = s ~ /U/ ? (s ~ /u/ ? "unix-datagram" : "unix") \
+			: s ~ /u/ ? "udp" : "tcp"
+		for (i = 1; i <= 7; i++)
+			if (index(s, substr(flags, i, 1)) &&
+			    mark[name[i], mode, kind] == "-")
+				return 0
+		return 1
+	}
+	# needs(o): the letter that is given when the option o is.
+	function needs(o,    i) {
+		for (i = 1; i <= 7; i++)
+			if (name[i] == o || o == "broker" && name[i] == "broadcast")
+				return substr(flags, i, 1)
+		return ""
+	}
+	END {
+		for (bits = 0; bits < 128; bits++) {
+			s = ""
+			for (i = 1; i <= 7; i++)
+				if (int(bits / 2 ^ (i - 1)) % 2)
+					s = s substr(flags, i, 1)
+			if (!makes_sense(s))
+				continue
+			for (j = 1; j <= n; j++) {
+				if (mark[option[j], mode, kind] == "-" ||
+				    !index(s, needs(option[j])))
+					continue
+				for (i = 1; i <= length(s); i++)
+					good[substr(s, i, 1), option[j]] = 1
+			}
+		}
+		for (i = 1; i <= 7; i++)
+			for (j = 1; j <= n; j++)
+				if (!((substr(flags, i, 1), option[j]) in good))
+					print substr(flags, i, 1), option[j]
+	}' "$unit/marks"
+	printf '%s\n' '4 ipv6' '6 ipv4' 'd send-only'
+}
+
+# same_offer WHAT LINE: `want' is what is offered for LINE.
+same_offer() {
+	answer "$2" >"$T/got"
+	equal "$1"
+}
+
+# spelt: `-L' and `--NAME' of every option whose NAME is a line of the input.
+spelt() {
+	awk 'NR == FNR { named[$0]; next }
+		$1 in named { print "--" $1 }
+		$1 in named && $2 != "-" { print "-" $2 }' - <(options_of_help)
+}
+
+# left_of LETTER: the options but for that one, which may be offered again or
+# not (it is left in `itself'), and those that make no sense with it.
+left_of() {
+	options_of_help | awk -v x="$1" '$2 == x { print $1 }
+		x == "b" && $1 == "broker" { print $1 }' |
+		spelt >"$T/itself"
+	awk -v x="$1" '$1 == x { print $2 }' "$T/senseless" |
+		spelt >"$T/not"
+	all_options | grep -vxFf "$T/itself" -f "$T/not"
+}
+
+# offers SHELL: its completion offers what it should.
+offers() {
+	local x modes=(l k e b z u U 4 6 d) lines=()
+
+	senseless >"$T/senseless"
+	: >"$T/work/socket"
+	for x in "${modes[@]}"; do
+		lines+=("sockcat -$x -")
+	done
+	"ask_$1" 'sockcat -' 'sockcat --li' 'sockcat -z --li' \
+		'sockcat -vnz --li' 'sockcat -T cs0 -z --li' \
+		'sockcat -Tlowdelay --z' 'sockcat --send-only --recv' \
+		'sockcat -T ' 'sockcat --tos l' 'sockcat -U so' \
+		'sockcat -lkeU so' 'sockcat localhos' 'sockcat -w ' \
+		"${lines[@]}" >"$T/answers" || return
+
+	all_options >"$T/want"
+	same_offer "all options" 'sockcat -'
+	for x in "${modes[@]}"; do
+		left_of "$x" >"$T/want"
+		answer "sockcat -$x -" | grep -vxFf "$T/itself" >"$T/got"
+		equal "with -$x"
+	done
+
+	echo --listen >"$T/want"
+	same_offer "--li" 'sockcat --li'
+	echo --zero >"$T/want"
+	same_offer "the letters of a value" 'sockcat -Tlowdelay --z'
+	: >"$T/want"
+	same_offer "with -z" 'sockcat -z --li'
+	same_offer "with a cluster" 'sockcat -vnz --li'
+	same_offer "after a value" 'sockcat -T cs0 -z --li'
+	same_offer "with --send-only" 'sockcat --send-only --recv'
+	same_offer "after -w" 'sockcat -w '
+
+	grep -oE '\{ "[a-z0-9]+", 0x[0-9a-f]+ \}' "$top/sockcat.c" |
+		cut -d '"' -f 2 | sort >"$T/want"
+	[ "$(wc -l <"$T/want")" -gt 20 ]
+	same_offer "names of -T" 'sockcat -T '
+	grep '^l' "$T/got" >"$T/want"
+	same_offer "names of --tos" 'sockcat --tos l'
+	echo socket >"$T/want"
+	same_offer paths 'sockcat -U so'
+	same_offer "paths of a listener" 'sockcat -lkeU so'
+	echo localhost >"$T/want"
+	same_offer hosts 'sockcat localhos'
+}
+
+@test "completion: bash offers the options that make sense, and values" {
+	offers bash
+}
+
+@test "completion: fish offers the options that make sense, and values" {
+	offers fish
+	# Each with a description.
+	run grep -E '^-[^	]*$' "$T/answers"
+	[ -z "$output" ]
+}
+
+@test "completion: zsh offers the options that make sense, and values" {
+	local name
+
+	offers zsh
+	while read -r name _; do
+		grep -qE -e "--${name}[=-]*[}']*\[[^]]+\]" \
+			"$completions/_sockcat" ||
+			fail "--$name has no description"
+	done < <(options_of_help)
+}
+
+#
+# Examples
+#
+
+# Driver, role, command.
+examples='
+copy	receive	sockcat -l 4000 > copy
+copy	send	sockcat server 4000 < file
+tree	receive	sockcat -l 4000 | tar xf -
+tree	send	tar cf - directory | sockcat server 4000
+script	receive	sockcat -d -w 1m -l 4000 > copy &
+people	listen	sockcat -l 4000
+people	hub	sockcat -lb 4000
+people	connect	sockcat server 4000
+service	tcp	sockcat -lke localhost 4000
+service	tcp&	sockcat -lke localhost 4000 &
+service	udp	sockcat -luke localhost 4000
+service	ask_tcp	echo hello | sockcat localhost 4000
+service	ask_udp	echo hello | sockcat -u localhost 4000
+web	ask	printf '\''GET / HTTP/1.0\r\n\r\n'\'' | sockcat -w 10 server 4000
+open	quiet	sockcat -z server 4000 && echo open
+open	say	sockcat -zv localhost 4000
+collect	receive	sockcat -lkd --idle-timeout 1h 4000 >> log
+collect	send	date | sockcat --send-only server 4000
+datagram	receive	sockcat -luk 4000
+datagram	send	echo hello | sockcat -u -q 0 server 4000
+datagram	all	echo hello | sockcat -ub -q 0 192.0.2.255 4000
+unix	serve	sockcat -lkeU --mode 600 ./socket
+unix	ask	echo hello | sockcat -U ./socket
+picked	listen	sockcat -lv localhost 0
+patient	ask	sockcat --no-shutdown -w 10 server 4000 < file
+late	ask	sockcat -w 5 server 4000 < request > answer || echo "failed: $?"
+house	demo	make demo
+house	check	make check
+house	install	make install
+house	uninstall	make uninstall
+'
+
+# displays: the displays with examples of both pages, an empty line between.
+displays() {
+	section EXAMPLES | awk '
+		/^\.Bd -literal/ { on = 1; next }
+		/^\.Ed/ { on = 0; print "" }
+		on'
+	awk '
+		/^```/ { on = $0 == "```console"; print ""; next }
+		on' "$top/README.md"
+}
+
+# cmd ROLE: the command of the driver `driver' in that role, ready to run.
+cmd() {
+	local command
+
+	command=$(awk -F '\t' -v d="$driver" -v r="$1" \
+		'$1 == d && $2 == r { print $3 }' <<<"$examples")
+	[ -n "$command" ] || fail "$driver has no example for $1"
+	command=${command//4000/$PORT}
+	command=${command// server / localhost }
+	echo "${command//192.0.2.255/127.255.255.255}"
+}
+
+# shown ROLE: what the page prints below that command, ready to compare.
+shown() {
+	local command
+
+	command=$(awk -F '\t' -v d="$driver" -v r="$1" \
+		'$1 == d && $2 == r { print $3 }' <<<"$examples")
+	displays | want="\$ $command" awk '
+		/^\$ / || /^$/ { on = !done && $0 == ENVIRON["want"]; done += on; next }
+		on' | sed "s/4000/$PORT/g"
+}
+
+# here ROLE: run it; its output is what the page prints.
+here() {
+	local out
+
+	out=$(timeout -k 1 30 bash -c "$(cmd "$1")" 2>&1)
+	[ "$out" = "$(shown "$1")" ] ||
+		fail "$(cmd "$1"): $out instead of $(shown "$1")"
+}
+
+# serve NAME ROLE [udp]: start it on a free port, wait until it listens.
+serve() {
+	free_port ${3:+-u}
+	start "$1" bash -c "exec ${4:-}$(cmd "$2")"
+	wait_port "$PORT" ${3:+udp}
+}
+
+@test "examples: every one has a driver, and every driver its example" {
+	local drivers
+
+	displays | sed -n 's/^\$ //p' | sort -u >"$T/got"
+	awk -F '\t' 'NF { print $3 }' <<<"$examples" | sort -u >"$T/want"
+	[ "$(wc -l <"$T/got")" -gt 20 ]
+	equal "examples"
+	# What two displays have in common they show alike.
+	displays | awk '
+		function put() { if (command != "") print command, output }
+		/^\$ / || /^$/ { put(); command = $0; output = ""; next }
+		{ output = output "\\n" $0 }
+		END { put() }' | sort -u | awk -F ' \\\\n' '{ print $1 }' |
+		sed 's/ *$//' | uniq -d >"$T/got"
+	: >"$T/want"
+	equal "examples shown in two ways"
+	drivers=$(awk -F '\t' 'NF && !($1 in d) { d[$1]; print $1 }' \
+		<<<"$examples")
+	for driver in $drivers; do
+		grep -q "^	driver=$driver$" "$BATS_TEST_FILENAME" ||
+			fail "no test drives $driver"
+	done
+}
+
+@test "examples: copy a file" {
+	driver=copy
+	random_file file 3M
+	serve srv receive
+	here send
+	wait_exit srv
+	[ "$status" -eq 0 ]
+	cmp file copy
+}
+
+@test "examples: copy a directory" {
+	driver=tree
+	mkdir directory
+	random_file directory/file 1M
+	free_port
+	mkdir there
+	start srv bash -c "cd there && $(cmd receive)"
+	wait_port "$PORT"
+	here send
+	wait_exit srv
+	[ "$status" -eq 0 ]
+	cmp directory/file there/directory/file
+}
+
+@test "examples: receive in the background of a script" {
+	driver=script
+	random_file file 3M
+	free_port
+	start srv bash -c "$(cmd receive)
+		wait \$!"
+	wait_port "$PORT"
+	sockcat localhost "$PORT" <file
+	wait_exit srv
+	[ "$status" -eq 0 ]
+	cmp file copy
+}
+
+@test "examples: talk to each other, and in a hub" {
+	driver=people
+	feed srv
+	feed one
+	free_port
+	start_with - srv bash -c "exec $(cmd listen)"
+	wait_port "$PORT"
+	start_with - one bash -c "exec $(cmd connect)"
+	send_to one $'hello\n'
+	wait_line srv.out '^hello$'
+	send_to srv $'hi\n'
+	wait_line one.out '^hi$'
+	end_of one
+	end_of srv
+	wait_exit srv
+	[ "$status" -eq 0 ]
+	wait_exit one
+	[ "$status" -eq 0 ]
+
+	feed hub
+	feed two
+	feed three
+	free_port
+	start_with - hub bash -c "exec $(cmd hub)"
+	wait_port "$PORT"
+	start_with - two bash -c "exec $(cmd connect)"
+	send_to two $'two\n'
+	wait_line hub.out '^two$'
+	start_with - three bash -c "exec $(cmd connect)"
+	send_to three $'three\n'
+	wait_line hub.out '^three$'
+	wait_line two.out '^three$'
+	send_to hub $'hub\n'
+	wait_line two.out '^hub$'
+	wait_line three.out '^hub$'
+}
+
+@test "examples: an echo service over TCP and UDP" {
+	driver=service
+	serve tcp tcp
+	here ask_tcp
+	serve udp udp udp
+	here ask_udp
+
+	free_port
+	start both bash -c "$(cmd 'tcp&')
+		wait \$!"
+	wait_port "$PORT"
+	here ask_tcp
+}
+
+@test "examples: ask a web server" {
+	driver=web
+	printf 'HTTP/1.0 200 OK\r\n\r\npage\n' >page
+	listen_with page srv 0
+	run bash -c "$(cmd ask)"
+	[ "$status" -eq 0 ]
+	[ "$output" = $'HTTP/1.0 200 OK\r\n\r\npage' ]
+	wait_exit srv
+	printf 'GET / HTTP/1.0\r\n\r\n' | cmp - "$T/srv.out"
+}
+
+@test "examples: see whether a port is open" {
+	driver=open
+	# IPv4 alone, so that localhost is 127.0.0.1 for everybody.
+	listen srv -4 -k 0
+	here quiet
+	here say
+	stop srv
+	run bash -c "$(cmd quiet)"
+	[ "$status" -eq 1 ]
+	[[ $output == *refused ]]
+}
+
+@test "examples: collect what many machines send" {
+	driver=collect
+	echo before >log
+	serve srv receive
+	here send
+	here send
+	wait_lines "$T/work/log" 20 2
+	[ "$(head -n 1 log)" = before ]
+	[ "$(wc -l <log)" -eq 3 ]
+}
+
+@test "examples: send datagrams" {
+	driver=datagram
+	serve srv receive udp
+	here send
+	wait_lines srv.out '^hello$' 1
+	here all
+	wait_lines srv.out '^hello$' 2
+}
+
+@test "examples: a Unix-domain socket of its owner" {
+	driver=unix
+	PORT=
+	start srv bash -c "exec $(cmd serve)"
+	wait_for 10 test -S socket
+	[ "$(find socket -perm 600)" = socket ]
+	here ask
+}
+
+@test "examples: a port that the system picks" {
+	driver=picked
+	PORT=
+	start srv bash -c "exec $(cmd listen)"
+	# The second line, if localhost is ::1 as well, is like the first.
+	wait_line srv.err '^Listening on 127\.0\.0\.1 [0-9]+$'
+	[[ $(shown listen) =~ ^Listening\ on\ 127\.0\.0\.1\ [0-9]+$ ]]
+	run grep -vE '^Listening on (127\.0\.0\.1|::1) [0-9]+$' "$T/srv.err"
+	[ -z "$output" ]
+}
+
+@test "examples: a listener that gives up at an end" {
+	driver=patient
+	echo question >file
+	cat >drop.py <<-'END'
+		import socket
+		s = socket.socket()
+		s.bind(("127.0.0.1", 0))
+		s.listen()
+		print(s.getsockname()[1], "127.0.0.1", flush=True)
+		c = s.accept()[0]
+		c.recv(100)
+		c.settimeout(0.3)
+		try:
+		    c.recv(100)         # an end: no answer
+		except socket.timeout:
+		    c.sendall(b"answer\n")
+	END
+	start drop "${python[@]}" drop.py
+	wait_line drop.out .
+	read -r PORT _ <"$T/drop.out"
+	run bash -c "$(cmd ask)"
+	[ "$status" -eq 0 ]
+	[ "$output" = answer ]
+}
+
+@test "examples: give up in time" {
+	driver=late
+	echo question >request
+	full_backlog
+	run bash -c "$(cmd ask)"
+	[ "$status" -eq 0 ]
+	[ "${lines[-1]}" = "failed: 124" ]
+	[ ! -s answer ]
+
+	echo reply >page
+	listen_with page srv 0
+	run bash -c "$(cmd ask)"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	[ "$(<answer)" = reply ]
+}
+
+@test "examples: demo, install and uninstall" {
+	driver=house
+	PORT=
+	mkdir tree
+	cp -R "$top/Makefile" "$top/sockcat.c" "$top/sockcat.1" \
+		"$completions" tree
+	mkdir tree/test
+	cp -R "$top"/test/{demo.sh,deps,run,unit.c} tree/test
+	cd tree
+	run bash -c "$(cmd demo)"
+	[ "$status" -eq 0 ]
+	[ "${lines[-1]}" = "hello from sockcat" ]
+
+	export DESTDIR=$T/root
+	run bash -c "$(cmd install)"
+	[ "$status" -eq 0 ]
+	[ "$("$DESTDIR/usr/local/bin/sockcat" -V)" = "$(sockcat -V)" ]
+	(cd "$DESTDIR/usr/local" && find . -type f | sort) >"$T/got"
+	cat >"$T/want" <<-'END'
+		./bin/sockcat
+		./share/bash-completion/completions/sockcat
+		./share/fish/vendor_completions.d/sockcat.fish
+		./share/man/man1/sockcat.1
+		./share/zsh/site-functions/_sockcat
+	END
+	equal "installed files"
+	run bash -c "$(cmd uninstall)"
+	[ "$status" -eq 0 ]
+	[ -z "$(find "$DESTDIR" -type f)" ]
+
+	# The tests are what is running already; that make knows how is all.
+	run bash -c "MAKEFLAGS=-n $(cmd check)"
+	[ "$status" -eq 0 ]
+	[[ $output == *test/run* ]]
+}

@@ -1,0 +1,1099 @@
+/*
+ * unit: tests of the parts of sockcat that need no network.
+ *
+ *	unit            run every check: a line `ok ...' or `not ok ...' each,
+ *	                1 if one failed
+ *	unit matrix     the option table: NAME, its marks by mode, by socket
+ *	unit marks      for every option, mode and socket the mark that counts:
+ *	                OPTION MODE SOCKET MARK; `=' where the option makes
+ *	                another mode
+ */
+#define main sockcat_main
+#include "../sockcat.c"
+#undef main
+
+static int checks, failures;
+
+static void check(bool good, int line, const char *text)
+{
+	checks++;
+	failures += !good;
+	printf("%sok %d - line %d: %s\n", good ? "" : "not ", checks, line,
+		text);
+}
+
+#define CHECK(condition) check((condition), __LINE__, #condition)
+
+static bool same_text(const char *a, const char *b)
+{
+	if (strcmp(a, b) == 0)
+		return true;
+	printf("# got:    %s\n# wanted: %s\n", a, b);
+	return false;
+}
+
+#define TEXT(a, b) check(same_text(a, b), __LINE__, #a " is " #b)
+
+/*
+ * ---- messages -------------------------------------------------------------
+ */
+static void test_printable(void)
+{
+	char to[64], small[8];
+
+	TEXT(printable(to, sizeof(to), ""), "");
+	TEXT(printable(to, sizeof(to), "plain text ~"), "plain text ~");
+	TEXT(printable(to, sizeof(to), "\033[2J\a"), "\\x1B[2J\\x07");
+	TEXT(printable(to, sizeof(to), "a\nb\tc\r"), "a\\x0Ab\\x09c\\x0D");
+	TEXT(printable(to, sizeof(to), "\177\200\377"), "\\x7F\\x80\\xFF");
+	/* Never over the end, never half an escape. */
+	memset(small, 'Z', sizeof(small));
+	printable(small, sizeof(small) - 1, "\001\002\003\004");
+	CHECK(small[sizeof(small) - 1] == 'Z');
+	CHECK(strlen(small) < sizeof(small) - 1);
+	CHECK(strlen(small) % 4 == 0);
+	printable(small, sizeof(small) - 1, "abcdefghijkl");
+	CHECK(small[sizeof(small) - 1] == 'Z');
+	CHECK(strlen(small) < sizeof(small) - 1);
+}
+
+static void test_fail(void)
+{
+	char longest[2000];
+
+	errno = ECONNREFUSED;
+	CHECK(fail("connect to %s:", "x") == -1);
+	TEXT(why.text, "connect to x: Connection refused");
+	CHECK(why.status == FAILED);
+	CHECK(why.error == ECONNREFUSED);
+	CHECK(fail_as(MISUSED, "no colon") == -1);
+	TEXT(why.text, "no colon");
+	CHECK(why.status == MISUSED);
+	memset(longest, 'a', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	CHECK(fail("%s:", longest) == -1);
+	CHECK(strlen(why.text) < sizeof(why.text));
+}
+
+/*
+ * ---- numbers --------------------------------------------------------------
+ */
+static void test_digits(void)
+{
+	const char *rest;
+
+	CHECK(digits("0", 10, 9, &rest) == 0 && *rest == '\0');
+	CHECK(digits("12x", 10, 99, &rest) == 12 && *rest == 'x');
+	CHECK(digits("100", 10, 99, &rest) == -1);
+	CHECK(digits("", 10, 99, &rest) == -1);
+	CHECK(digits("-1", 10, 99, &rest) == -1);
+	CHECK(digits("+1", 10, 99, &rest) == -1);
+	CHECK(digits(" 1", 10, 99, &rest) == -1);
+	CHECK(digits("0009", 10, 99, &rest) == 9 && *rest == '\0');
+	CHECK(digits("778", 8, 0777, &rest) == 077 && *rest == '8');
+	CHECK(digits("99999999999999999999999", 10, INT64_MAX / 16, &rest) ==
+		-1);
+}
+
+static int64_t number(const char *text, int64_t min, int64_t max)
+{
+	int64_t n = -99;
+
+	return parse_number("--x", text, min, max, &n) < 0 ? -1 : n;
+}
+
+static void test_parse_number(void)
+{
+	static const char *const bad[] = { "80x", "65536", "-1", "1e9", "",
+		" 1", "1 ", "+1", "0x10", "1.0", "99999999999999999999" };
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		CHECK(number(bad[i], 1, 65535) == -1);
+		CHECK(why.status == MISUSED);
+		CHECK(strstr(why.text, bad[i]) != NULL);
+		CHECK(strncmp(why.text, "--x: ", 5) == 0);
+	}
+	CHECK(number("0", 1, 65535) == -1);
+	CHECK(number("0", 0, 65535) == 0);
+	CHECK(number("1", 1, 65535) == 1);
+	CHECK(number("65535", 1, 65535) == 65535);
+	CHECK(number("007", 1, 65535) == 7);
+}
+
+static void test_parse_octal(void)
+{
+	static const char *const bad[] = { "80x", "65536", "-1", "1e9", "",
+		"8", "0x1ff", "1000", "u+x" };
+	int64_t n = -99;
+
+	for (size_t i = 0; i < COUNT(bad); i++)
+		CHECK(parse_octal("--mode", bad[i], 0777, &n) < 0 &&
+			why.status == MISUSED);
+	CHECK(n == -99);
+	CHECK(parse_octal("--mode", "0", 0777, &n) == 0 && n == 0);
+	CHECK(parse_octal("--mode", "660", 0777, &n) == 0 && n == 0660);
+	CHECK(parse_octal("--mode", "0777", 0777, &n) == 0 && n == 0777);
+}
+
+static int64_t size_of(const char *text)
+{
+	int64_t n = -99;
+
+	return parse_size("--x", text, 1, &n) < 0 ? -1 : n;
+}
+
+static void test_parse_size(void)
+{
+	static const char *const bad[] = { "80x", "-1", "1e9", "", "0", "0k",
+		"k", "1kk", "1K", "1kB", "1.5k", "2G", "1025M", "1073741825",
+		"99999999999999999999", "9999999999G" };
+
+	for (size_t i = 0; i < COUNT(bad); i++)
+		CHECK(size_of(bad[i]) == -1 && why.status == MISUSED &&
+			strstr(why.text, bad[i]));
+	CHECK(size_of("1") == 1);
+	CHECK(size_of("65536") == 65536);
+	CHECK(size_of("1k") == 1024);
+	CHECK(size_of("3M") == 3 << 20);
+	CHECK(size_of("1G") == 1 << 30);
+	CHECK(size_of("1024M") == 1 << 30);
+}
+
+static int64_t time_of(const char *text)
+{
+	int64_t n = -99;
+
+	return parse_time("--x", text, 1, &n) < 0 ? -1 : n;
+}
+
+static void test_parse_time(void)
+{
+	static const char *const bad[] = { "80x", "-1", "1e9", "", "0", "0.0",
+		"0ms", ".", ".5", "1.", "1.s", "1 s", "1S", "1us", "1mss",
+		"1.2.3", "99999999999999999999", "s", "1d" };
+	int64_t n;
+
+	for (size_t i = 0; i < COUNT(bad); i++)
+		CHECK(time_of(bad[i]) == -1 && why.status == MISUSED &&
+			strstr(why.text, bad[i]));
+	CHECK(time_of("1") == SECOND);
+	CHECK(time_of("1s") == SECOND);
+	CHECK(time_of("2.5") == 2500 * MS);
+	CHECK(time_of("0.001") == MS);
+	CHECK(time_of("250ms") == 250 * MS);
+	CHECK(time_of("0.5ms") == MS / 2);
+	CHECK(time_of("1.5m") == 90 * SECOND);
+	CHECK(time_of("2h") == 7200 * SECOND);
+	CHECK(time_of("65536") == 65536 * SECOND);
+	CHECK(time_of("0.1234567890123") / 1000 == 123456);
+	CHECK(time_of("1000000h") > 0);
+	CHECK(time_of("1000001h") == -1);
+	CHECK(parse_time("-q", "0", 0, &n) == 0 && n == 0);
+	CHECK(parse_time("-q", "0ms", 0, &n) == 0 && n == 0);
+}
+
+/*
+ * ---- addresses ------------------------------------------------------------
+ */
+static struct addr address(const char *host, int port)
+{
+	struct addr a;
+
+	memset(&a, 0, sizeof(a));
+	if (strchr(host, ':')) {
+		a.in6.sin6_family = AF_INET6;
+		a.len = sizeof(a.in6);
+		inet_pton(AF_INET6, host, &a.in6.sin6_addr);
+	} else {
+		a.in.sin_family = AF_INET;
+		a.len = sizeof(a.in);
+		inet_pton(AF_INET, host, &a.in.sin_addr);
+	}
+	addr_set_port(&a, port);
+	return a;
+}
+
+static void test_addr_text(void)
+{
+	struct addr a = address("127.0.0.1", 9);
+	char text[ADDR_TEXT];
+
+	TEXT(addr_host(&a, text), "127.0.0.1");
+	TEXT(addr_text(&a, text), "127.0.0.1 9");
+	CHECK(addr_port(&a) == 9);
+	a = address("::1", 65535);
+	TEXT(addr_host(&a, text), "::1");
+	TEXT(addr_text(&a, text), "::1 65535");
+	CHECK(addr_port(&a) == 65535);
+	a = address("fe80::1", 1);
+	a.in6.sin6_scope_id = 4000000000U;
+	TEXT(addr_text(&a, text), "fe80::1%4000000000 1");
+	CHECK(addr_unix("/tmp/a b", &a) == 0);
+	TEXT(addr_text(&a, text), "/tmp/a b");
+	CHECK(addr_port(&a) == 0);
+	a.len = sizeof(sa_family_t);
+	TEXT(addr_text(&a, text), "(unnamed)");
+}
+
+static void test_addr_unix(void)
+{
+	struct addr a;
+	char path[200], text[ADDR_TEXT];
+	const size_t room = sizeof(a.un.sun_path);
+
+	memset(path, 'p', sizeof(path));
+	path[0] = '/';
+	path[room - 1] = '\0';
+	CHECK(addr_unix(path, &a) == 0);
+	CHECK(a.un.sun_path[room - 1] == '\0');
+	TEXT(addr_host(&a, text), path);
+	path[room - 1] = 'p';
+	path[room] = '\0';
+	CHECK(addr_unix(path, &a) < 0 && why.status == MISUSED);
+	CHECK(strstr(why.text, "too long") != NULL);
+	CHECK(addr_unix("", &a) < 0 && why.status == MISUSED);
+	if (HAVE_ABSTRACT) {
+		path[0] = '@';
+		CHECK(addr_unix(path, &a) == 0);
+		CHECK(a.un.sun_path[0] == '\0');
+		CHECK(a.len == offsetof(struct sockaddr_un, sun_path) + room);
+		TEXT(addr_host(&a, text), path);
+		path[room] = 'p';
+		path[room + 1] = '\0';
+		CHECK(addr_unix(path, &a) < 0 && why.status == MISUSED);
+		CHECK(addr_unix("@x", &a) == 0);
+		CHECK(a.len == offsetof(struct sockaddr_un, sun_path) + 2);
+	} else {
+		CHECK(addr_unix("@x", &a) < 0 && why.status == MISUSED);
+	}
+}
+
+static void test_addr_unmap(void)
+{
+	struct addr a = address("::ffff:192.0.2.7", 80);
+	struct addr b = address("192.0.2.7", 80);
+
+	CHECK(!addr_same(&a, &b));
+	addr_unmap(&a);
+	CHECK(addr_same(&a, &b));
+	addr_unmap(&a);
+	CHECK(addr_same(&a, &b));
+	a = address("::1", 80);
+	b = a;
+	addr_unmap(&a);
+	CHECK(addr_same(&a, &b));
+	b = address("::1", 81);
+	CHECK(!addr_same(&a, &b));
+	CHECK(addr_unix("/x", &a) == 0);
+	b = a;
+	addr_unmap(&a);
+	CHECK(addr_same(&a, &b));
+}
+
+static void test_addr_kinds(void)
+{
+	static const struct {
+		const char *host;
+		bool group;
+	} list[] = { { "224.0.0.1", true }, { "239.255.255.255", true },
+		{ "223.255.255.255", false }, { "240.0.0.1", false },
+		{ "127.0.0.1", false }, { "ff02::1", true }, { "::1", false },
+		{ "255.255.255.255", false } };
+	struct addr a;
+
+	for (size_t i = 0; i < COUNT(list); i++) {
+		a = address(list[i].host, 1);
+		CHECK(addr_is_multicast(&a) == list[i].group);
+	}
+	CHECK(addr_unix("/x", &a) == 0 && !addr_is_multicast(&a));
+}
+
+/* families(l): the list as a text, a letter an address: `a' is the first
+ * IPv4 address, `A' the first IPv6 one. */
+static const char *families(const struct addr_list *l, char *text)
+{
+	int i;
+
+	for (i = 0; i < l->count; i++)
+		text[i] = (char)((l->at[i].sa.sa_family == AF_INET6 ? 'A' - 1
+			: 'a' - 1) + addr_port(&l->at[i]));
+	text[i] = '\0';
+	return text;
+}
+
+static const char *interleaved(const char *from, char *text)
+{
+	struct addr_list l = { .count = 0 };
+
+	for (; *from; from++)
+		l.at[l.count++] = *from < 'a'
+			? address("::1", *from - 'A' + 1)
+			: address("127.0.0.1", *from - 'a' + 1);
+	addr_list_interleave(&l);
+	return families(&l, text);
+}
+
+static void test_interleave(void)
+{
+	char text[ADDRESSES + 1];
+
+	TEXT(interleaved("", text), "");
+	TEXT(interleaved("a", text), "a");
+	TEXT(interleaved("ab", text), "ab");
+	TEXT(interleaved("Aa", text), "Aa");
+	TEXT(interleaved("aA", text), "aA");
+	TEXT(interleaved("ABab", text), "AaBb");
+	TEXT(interleaved("abAB", text), "aAbB");
+	TEXT(interleaved("ABCDa", text), "AaBCD");
+	TEXT(interleaved("Aabcd", text), "Aabcd");
+	TEXT(interleaved("ABabcC", text), "AaBbCc");
+}
+
+static void test_resolve(void)
+{
+	struct target t = { .host = "127.0.0.1", .port = 80,
+		.type = SOCK_STREAM, .numeric = true };
+	struct addr_list l;
+	char text[ADDR_TEXT];
+
+	CHECK(target_resolve(&t, NEVER, &l) == 0 && l.count == 1);
+	TEXT(addr_text(&l.at[0], text), "127.0.0.1 80");
+	t.host = "::1";
+	CHECK(target_resolve(&t, NEVER, &l) == 0 && l.count == 1);
+	TEXT(addr_text(&l.at[0], text), "::1 80");
+	t.family = AF_INET;
+	CHECK(target_resolve(&t, NEVER, &l) < 0 && why.status == MISUSED);
+	t.family = AF_UNSPEC;
+	t.host = "localhost";
+	CHECK(target_resolve(&t, NEVER, &l) < 0 && why.status == MISUSED);
+	CHECK(strstr(why.text, "localhost") && strstr(why.text, "-n"));
+	t.host = "127.1";               /* as inet_aton(3) has it */
+	CHECK(target_resolve(&t, NEVER, &l) == 0 && l.count == 1);
+	TEXT(addr_text(&l.at[0], text), "127.0.0.1 80");
+}
+
+static void test_target_place(void)
+{
+	struct target t = { .host = "localhost", .type = SOCK_STREAM };
+	struct addr a = address("::1", 9);
+	char text[PLACE_TEXT];
+
+	TEXT(target_place(&t, &a, text), "localhost (::1) port 9 (tcp)");
+	t.host = "::1";
+	TEXT(target_place(&t, &a, text), "::1 port 9 (tcp)");
+	t.host = NULL;
+	t.type = SOCK_DGRAM;
+	TEXT(target_place(&t, &a, text), "::1 port 9 (udp)");
+	t.path = "/tmp/x";
+	CHECK(addr_unix(t.path, &a) == 0);
+	TEXT(target_place(&t, &a, text), "/tmp/x (unix datagram)");
+	t.type = SOCK_STREAM;
+	TEXT(target_place(&t, &a, text), "/tmp/x (unix)");
+}
+
+static int port_of(const char *text, int min, bool numeric)
+{
+	struct target t = { .type = SOCK_STREAM, .numeric = numeric };
+	int port = -99;
+
+	return parse_port("port", text, &t, min, &port) < 0 ? -1 : port;
+}
+
+static void test_parse_port(void)
+{
+	static const char *const bad[] = { "80x", "65536", "-1", "1e9", "",
+		"no-such-service", "0x50", "99999999999999999999", "1-2",
+		"1,2", " 80" };
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		CHECK(port_of(bad[i], 1, false) == -1 &&
+			why.status == MISUSED && strstr(why.text, bad[i]));
+		CHECK(port_of(bad[i], 1, true) == -1);
+	}
+	CHECK(port_of("0", 1, false) == -1);
+	CHECK(port_of("0", 0, false) == 0);
+	CHECK(port_of("1", 1, false) == 1);
+	CHECK(port_of("65535", 1, true) == 65535);
+	if (getservbyname("http", "tcp")) {
+		CHECK(port_of("http", 1, false) == 80);
+		CHECK(port_of("http", 1, true) == -1);
+	}
+}
+
+static bool split(const char *text, const char *host, const char *port)
+{
+	char copy[80];
+	char *h = NULL, *p = NULL;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	if (!address_split(copy, &h, &p))
+		return host == NULL && strcmp(copy, text) == 0;
+	return host && strcmp(h, host) == 0 && strcmp(p, port) == 0;
+}
+
+static void test_address_split(void)
+{
+	CHECK(split("host:80", "host", "80"));
+	CHECK(split("127.0.0.1:http", "127.0.0.1", "http"));
+	CHECK(split("[::1]:80", "::1", "80"));
+	CHECK(split("[fe80::1%lo]:80", "fe80::1%lo", "80"));
+	CHECK(split(":80", "", "80"));
+	CHECK(split("host:", "host", ""));
+	CHECK(split(":", "", ""));
+	CHECK(split("[]:80", "", "80"));
+	CHECK(split("80", NULL, NULL));
+	CHECK(split("", NULL, NULL));
+	CHECK(split("::1", NULL, NULL));
+	CHECK(split("[::1]", NULL, NULL));
+	CHECK(split("::1:80", NULL, NULL));
+	CHECK(split("[::1]80", NULL, NULL));
+}
+
+/*
+ * ---- clocks ---------------------------------------------------------------
+ */
+static void test_clock(void)
+{
+	struct clock c = { .limit = NEVER };
+	struct clock d = { .limit = 30 * MS };
+
+	CHECK(!clock_passed(&c, 1) && !clock_passed(&c, 1));
+	CHECK(!clock_passed(&d, 1));
+	CHECK(!clock_passed(&d, 2));
+	pause_for(40 * MS);
+	CHECK(clock_passed(&d, 2));
+	CHECK(clock_passed(&d, 2));
+	CHECK(!clock_passed(&d, 3));    /* progress starts it anew */
+	d.since -= 29 * MS;             /* nearly there */
+	CHECK(!clock_passed(&d, 1));    /* a smaller mark is a change, too */
+	d.since -= 31 * MS;
+	CHECK(clock_passed(&d, 1));
+	d.since = 0;                    /* and so does a reset */
+	CHECK(!clock_passed(&d, 1));
+}
+
+static void test_tick_span(void)
+{
+	CHECK(tick_span(NEVER, NEVER, NEVER) == 0);
+	CHECK(tick_span(8 * SECOND, NEVER, NEVER) == SECOND + MS ||
+		tick_span(8 * SECOND, NEVER, NEVER) == SECOND);
+	CHECK(tick_span(NEVER, 3600 * SECOND, NEVER) == SECOND);
+	CHECK(tick_span(NEVER, NEVER, 80 * MS) == 11 * MS);
+	CHECK(tick_span(SECOND, 80 * MS, 2 * SECOND) == 11 * MS);
+	CHECK(tick_span(1, NEVER, NEVER) > 0);
+	CHECK(tick_span(0, NEVER, NEVER) > 0);
+}
+
+static void test_times(void)
+{
+	CHECK(after(NEVER) == NEVER);
+	CHECK(after(SECOND) > now());
+	CHECK(poll_time(NEVER) == -1);
+	CHECK(poll_time(0) == 0);
+	CHECK(poll_time(now() + SECOND) > 0);
+	CHECK(poll_time(now() + SECOND) <= 1001);
+	CHECK(poll_time(now() + 1) <= 1);
+	CHECK(poll_time(NEVER - 1) == INT_MAX);
+}
+
+/*
+ * ---- room -----------------------------------------------------------------
+ */
+static void test_records(void)
+{
+	struct room r = { .head = 0 };
+
+	CHECK(sizeof(struct record) == 8);
+	for (uint64_t size = 0; size < 64; size++) {
+		CHECK(record_room(size) % 8 == 0);
+		CHECK(record_room(size) >= size + sizeof(struct record));
+		CHECK(record_room(size) < size + sizeof(struct record) + 8);
+	}
+	CHECK(room_pad(&r, RING_SIZE) == 0);
+	r.head = RING_SIZE - 8;
+	CHECK(room_pad(&r, 8) == 0);
+	CHECK(room_pad(&r, 16) == 8);
+	r.head = 3ULL * RING_SIZE + RING_SIZE - 64;
+	CHECK(room_pad(&r, 64) == 0);
+	CHECK(room_pad(&r, 72) == 64);
+	r.head = 4ULL * RING_SIZE;
+	CHECK(room_pad(&r, 72) == 0);
+}
+
+/* hear(r, m, to): the next message for m, copied; its size, 0 if none. */
+static size_t hear(struct room *r, struct member *m, char *to, uint32_t *from)
+{
+	struct record *rec;
+	size_t n;
+
+	while (m->at < r->head) {
+		rec = record_at(r, m->at);
+		m->at = record_next(r, m->at);
+		if (rec->from == 0)
+			continue;
+		n = rec->size;
+		*from = rec->from;
+		memcpy(to, rec + 1, n);
+		return n;
+	}
+	return 0;
+}
+
+/* Messages of every size go around the ring many times, whole. */
+static void test_ring(void)
+{
+	static struct room r;
+	static char sent[70000], got[70000];
+	struct member reader = { .hears = &r, .fd = -1 };
+	struct member writer = { .tells = &r, .fd = 0, .id = 77 };
+	uint64_t total = 0, random = 1;
+	uint32_t from = 0;
+	bool good = true, inside = true;
+	size_t n;
+
+	CHECK(room_init(&r) == 0);
+	room_join(&r, &reader);
+	CHECK(reader.id == 1 && r.peers == 0 && reader.at == 0);
+	for (int i = 0; total < 5ULL * RING_SIZE; i++) {
+		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+		n = 1 + (size_t)(random >> 33) % (i % 16 ? 3000 : 65536);
+		memset(sent, i & 255, n);
+		sent[0] = (char)(i >> 8);
+		room_post(&r, &writer, sent, n);
+		total += n;
+		inside = inside && r.head - reader.at <= RING_SIZE;
+		good = good && hear(&r, &reader, got, &from) == n &&
+			from == 77 && memcmp(sent, got, n) == 0 &&
+			hear(&r, &reader, got, &from) == 0;
+	}
+	CHECK(good);
+	CHECK(inside);
+	CHECK(reader.at == r.head);
+	/* A reader may be a whole ring behind and gets all of it in order. */
+	memset(sent, 'x', sizeof(sent));
+	total = 0;
+	while (!room_is_behind(&r, &reader, record_room(sizeof(sent)) +
+		room_pad(&r, record_room(sizeof(sent))))) {
+		room_post(&r, &writer, sent, sizeof(sent));
+		total++;
+	}
+	CHECK(total > RING_SIZE / record_room(sizeof(sent)) - 2);
+	CHECK(room_slowest(&r, RING_SIZE) == &reader);
+	CHECK(room_slowest(&r, 0) == NULL);
+	while (hear(&r, &reader, got, &from) == sizeof(sent))
+		total--;
+	CHECK(total == 0);
+	CHECK(reader.at == r.head);
+	room_leave(&r, &reader);
+	CHECK(r.members == NULL);
+	close(r.wake[0]);
+	close(r.wake[1]);
+}
+
+/* What a member has not got is counted: not its own words, not the padding. */
+static void test_member_lost(void)
+{
+	static struct room r;
+	struct member a = { .hears = &r, .fd = -1 };
+	struct member w = { .tells = &r, .fd = 0, .id = 77 };
+	static char block[65536];
+
+	CHECK(room_init(&r) == 0);
+	r.head = RING_SIZE - 128;
+	room_join(&r, &a);
+	CHECK(member_lost(&r, &a) == 0);
+	room_post(&r, &w, block, 1000);         /* after padding */
+	CHECK(r.head == RING_SIZE + record_room(1000));
+	CHECK(member_lost(&r, &a) == 1000);
+	w.id = a.id;
+	room_post(&r, &w, block, 500);
+	CHECK(member_lost(&r, &a) == 1000);
+	w.id = 77;
+	room_post(&r, &w, block, 1);
+	CHECK(member_lost(&r, &a) == 1001);
+	a.at = RING_SIZE;
+	a.part = 600;
+	CHECK(member_lost(&r, &a) == 401);
+	close(r.wake[0]);
+	close(r.wake[1]);
+}
+
+/*
+ * ---- datagram peers -------------------------------------------------------
+ */
+static bool knows(const struct peers *ps, int fd, const struct gram *g)
+{
+	for (int i = 0; i < PEER_BUCKETS; i++)
+		for (const struct peer *p = ps->bucket[i]; p; p = p->next)
+			if (p->fd == fd && addr_same(&p->gram.peer, &g->peer))
+				return true;
+	return false;
+}
+
+static void age(struct peers *ps, const struct gram *g, int64_t span)
+{
+	for (int i = 0; i < PEER_BUCKETS; i++)
+		for (struct peer *p = ps->bucket[i]; p; p = p->next)
+			if (addr_same(&p->gram.peer, &g->peer))
+				p->heard -= span;
+}
+
+static void test_peers(void)
+{
+	struct peers ps = { .most = 3, .memory = 10 * SECOND };
+	static struct gram g[5];
+
+	signal_init(&ps.came);
+	for (int i = 0; i < 5; i++)
+		g[i].peer = address("127.0.0.1", 1000 + i);
+	peers_note(&ps, 4, &g[0]);
+	peers_note(&ps, 4, &g[0]);
+	CHECK(ps.count == 1 && knows(&ps, 4, &g[0]));
+	peers_note(&ps, 4, &g[1]);
+	peers_note(&ps, 4, &g[2]);
+	CHECK(ps.count == 3);
+	age(&ps, &g[1], SECOND);
+	peers_note(&ps, 4, &g[3]);      /* the longest silent one goes */
+	CHECK(ps.count == 3);
+	CHECK(!knows(&ps, 4, &g[1]));
+	CHECK(knows(&ps, 4, &g[0]) && knows(&ps, 4, &g[2]) &&
+		knows(&ps, 4, &g[3]));
+	age(&ps, &g[0], SECOND);
+	peers_note(&ps, 4, &g[0]);      /* heard again: no longer the oldest */
+	age(&ps, &g[2], SECOND);
+	peers_note(&ps, 4, &g[4]);
+	CHECK(knows(&ps, 4, &g[0]) && !knows(&ps, 4, &g[2]));
+	age(&ps, &g[0], 11 * SECOND);
+	age(&ps, &g[3], 11 * SECOND);
+	peers_expire(&ps);
+	CHECK(ps.count == 1 && knows(&ps, 4, &g[4]));
+	peers_note(&ps, 4, &g[1]);
+	peers_note(&ps, 4, &g[2]);
+	CHECK(ps.count == 3);
+	age(&ps, &g[1], 11 * SECOND);
+	age(&ps, &g[2], 11 * SECOND);
+	peers_make_room(&ps);           /* two had to go anyway */
+	CHECK(ps.count == 1 && knows(&ps, 4, &g[4]));
+	age(&ps, &g[4], 11 * SECOND);
+	peers_expire(&ps);
+	CHECK(ps.count == 0);
+}
+
+/*
+ * ---- command line ---------------------------------------------------------
+ */
+static struct options o;
+static struct given given;
+static char *words[40];
+static char words_text[1000];
+
+/* parse(line): the options in line, words parted by blanks; '' is empty. */
+static int parse(const char *line)
+{
+	static char *none[] = { words_text, NULL };
+	int argc = 1;
+
+	/* Forget what getopt_long(3) was doing. */
+	optind = 0;
+	(void)getopt_long(1, none, "-", NULL, NULL);
+	optind = 1;
+	loudness = 0;
+	why.text[0] = '\0';
+	snprintf(words_text, sizeof(words_text), *line ? "sockcat %s"
+		: "sockcat", line);
+	words[0] = words_text;
+	for (char *p = words_text; *p; p++)
+		if (*p == ' ') {
+			*p = '\0';
+			words[argc++] = p + 1;
+		}
+	for (int i = 0; i < argc; i++)
+		if (strcmp(words[i], "''") == 0)
+			words[i] += 2;
+	words[argc] = NULL;
+	return options_parse(&o, &given, argc, words);
+}
+
+#define PARSES(line) check(parsed(line), __LINE__, "accepted: " line)
+#define REFUSED(line, named, text) \
+	check(refused(line, named, text), __LINE__, "refused: " line)
+
+static bool parsed(const char *line)
+{
+	if (parse(line) == 0)
+		return true;
+	printf("# %s\n", why.text);
+	return false;
+}
+
+static bool refused(const char *line, const char *named, const char *text)
+{
+	if (parse(line) == 0) {
+		printf("# accepted\n");
+		return false;
+	}
+	if (why.status == MISUSED && strstr(why.text, named) &&
+		strstr(why.text, text))
+		return true;
+	printf("# status %d: %s\n", why.status, why.text);
+	return false;
+}
+
+static void test_operands(void)
+{
+	PARSES("localhost 80");
+	TEXT(o.target.host, "localhost");
+	CHECK(o.target.port == 80 && o.target.type == SOCK_STREAM);
+	CHECK(o.target.family == AF_UNSPEC && !o.target.path);
+	PARSES("localhost:80");
+	TEXT(o.target.host, "localhost");
+	CHECK(o.target.port == 80);
+	PARSES("[::1]:80");
+	TEXT(o.target.host, "::1");
+	PARSES("[::1] 80");
+	TEXT(o.target.host, "::1");
+	PARSES("::1 80");
+	TEXT(o.target.host, "::1");
+	PARSES("-l 80");
+	CHECK(o.target.host == NULL && o.target.port == 80);
+	PARSES("-l 0");
+	CHECK(o.target.host == NULL && o.target.port == 0);
+	PARSES("-l :80");
+	CHECK(o.target.host == NULL && o.target.port == 80);
+	PARSES("-l 127.0.0.1 80");
+	TEXT(o.target.host, "127.0.0.1");
+	PARSES("-l 127.0.0.1:80");
+	TEXT(o.target.host, "127.0.0.1");
+	PARSES("-l -p 80");
+	CHECK(o.target.host == NULL && o.target.port == 80);
+	PARSES("-l -p 80 127.0.0.1");
+	TEXT(o.target.host, "127.0.0.1");
+	CHECK(o.target.port == 80);
+	PARSES("-p 1234 localhost 80");
+	CHECK(o.prefs.source_port == 1234 && o.target.port == 80);
+	PARSES("-U /tmp/x");
+	TEXT(o.target.path, "/tmp/x");
+	PARSES("localhost -v 80 -u");
+	CHECK(o.udp && loudness == 1 && o.target.port == 80);
+	PARSES("-l -- 80");
+	CHECK(o.target.port == 80);
+	REFUSED("-l -- 80 -v -k", "", "one operand too many");
+	PARSES("-U -- -v");
+	TEXT(o.target.path, "-v");
+	CHECK(loudness == 0);
+
+	REFUSED("", "host", "port");
+	REFUSED("localhost", "localhost", "port");
+	REFUSED("::1", "::1", "port");
+	REFUSED("a b c", "c", "too many");
+	REFUSED("-l", "-l", "port");
+	REFUSED("-l a 1 c", "c", "too many");
+	REFUSED("-l -p 1 a b", "b", "too many");
+	REFUSED("-U", "-U", "path");
+	REFUSED("-U /a /b", "-U", "/b");
+	REFUSED("'' 80", "host", "empty");
+	REFUSED(":80", "host", "empty");
+	REFUSED("localhost 0", "port", "0");
+	REFUSED("localhost 80x", "port", "80x");
+	REFUSED("localhost 65536", "port", "65536");
+	REFUSED("localhost ''", "port", "\"\"");
+	REFUSED("localhost:", "port", "\"\"");
+	REFUSED("-l 65536", "port", "65536");
+	REFUSED("-l -p -1", "-p", "-1");
+	REFUSED("-n localhost http", "port", "http");
+	REFUSED("-p 80x localhost 80", "-p", "80x");
+}
+
+static void test_values(void)
+{
+	PARSES("h 1");
+	CHECK(o.wait == NEVER && o.idle == NEVER && o.quit == NEVER &&
+		o.max_time == NEVER && o.most == 0);
+	CHECK(o.prefs.nodelay && o.prefs.reuseaddr && !o.prefs.reuseport);
+	CHECK(o.prefs.keepalive == 0 && o.prefs.tos == -1 &&
+		o.prefs.ttl == -1 && o.prefs.rcvbuf == -1 &&
+		o.prefs.backlog == -1 && o.prefs.mode == -1);
+	PARSES("-w 1.5 --idle-timeout=2 --max-time 3m h 1");
+	CHECK(o.wait == 1500 * MS && o.idle == 2 * SECOND &&
+		o.max_time == 180 * SECOND);
+	PARSES("-q 0 h 1");
+	CHECK(o.quit == 0 && o.quit_given);
+	PARSES("-q -1 h 1");
+	CHECK(o.quit == NEVER && o.quit_given);
+	PARSES("-q -1 -q 2 h 1");
+	CHECK(o.quit == 2 * SECOND);
+	PARSES("-I 4k -O 1M h 1");
+	CHECK(o.prefs.rcvbuf == 4096 && o.prefs.sndbuf == 1 << 20);
+	PARSES("-w 1 -w 2 h 1");
+	CHECK(o.wait == 2 * SECOND);
+	PARSES("-w1 -vv h 1");
+	CHECK(o.wait == SECOND && loudness == 2);
+	PARSES("-v --quiet h 1");
+	CHECK(loudness == -1);
+	PARSES("-lkm 5 --backlog 7 --reuseport --no-reuseaddr 0");
+	CHECK(o.most == 5 && o.prefs.backlog == 7 && o.prefs.reuseport &&
+		!o.prefs.reuseaddr);
+	PARSES("-z h 1");
+	CHECK(o.wait == 2 * SECOND);
+	PARSES("-z -w 9 h 1");
+	CHECK(o.wait == 9 * SECOND);
+	PARSES("-M 64 -T lowdelay h 1");
+	CHECK(o.prefs.ttl == 64 && o.prefs.tos == 0x10);
+	PARSES("-lU --mode 600 /x");
+	CHECK(o.prefs.mode == 0600);
+	PARSES("--no-nodelay h 1");
+	CHECK(!o.prefs.nodelay);
+	PARSES("--no-nodelay --nodelay h 1");
+	CHECK(o.prefs.nodelay);
+	PARSES("--no-shutdown -N h 1");
+	CHECK(!o.no_shutdown);
+	PARSES("-N --no-shutdown h 1");
+	CHECK(o.no_shutdown);
+	PARSES("-4 h 1");
+	CHECK(o.target.family == AF_INET);
+	PARSES("-6 h 1");
+	CHECK(o.target.family == AF_INET6);
+	PARSES("-ub h 1");
+	CHECK(o.prefs.broadcast);
+	PARSES("-lub 0");
+	CHECK(!o.prefs.broadcast && o.keep && o.hub);
+}
+
+static void test_keepalive(void)
+{
+	PARSES("--keepalive h 1");
+	CHECK(o.prefs.keepalive == 1 && o.prefs.keep_idle == 60 &&
+		o.prefs.keep_interval == 15 && o.prefs.keep_count == 4);
+	PARSES("--keepalive=7 h 1");
+	CHECK(o.prefs.keep_idle == 7 && o.prefs.keep_interval == 15);
+	PARSES("--keepalive=7,8 h 1");
+	CHECK(o.prefs.keep_interval == 8 && o.prefs.keep_count == 4);
+	PARSES("--keepalive=7,8,9 h 1");
+	CHECK(o.prefs.keep_idle == 7 && o.prefs.keep_interval == 8 &&
+		o.prefs.keep_count == 9);
+	PARSES("-lk 0");
+	CHECK(o.prefs.keepalive == 1);
+	PARSES("-lb 0");
+	CHECK(o.prefs.keepalive == 1);
+	PARSES("-lk --no-keepalive 0");
+	CHECK(o.prefs.keepalive == 0);
+	PARSES("--no-keepalive --keepalive h 1");
+	CHECK(o.prefs.keepalive == 1);
+	PARSES("--keepalive --no-keepalive h 1");
+	CHECK(o.prefs.keepalive == 0);
+	REFUSED("--keepalive= h 1", "--keepalive", "\"\"");
+	REFUSED("--keepalive=0 h 1", "--keepalive", "\"0\"");
+	REFUSED("--keepalive=7, h 1", "--keepalive", "\"7,\"");
+	REFUSED("--keepalive=7,0 h 1", "--keepalive", "7,0");
+	REFUSED("--keepalive=7,8,9,10 h 1", "--keepalive", "7,8,9,10");
+	REFUSED("--keepalive=7,8,128 h 1", "--keepalive", "7,8,128");
+	REFUSED("--keepalive=7s h 1", "--keepalive", "7s");
+	REFUSED("--keepalive=32768 h 1", "--keepalive", "32768");
+	REFUSED("--keepalive=-1 h 1", "--keepalive", "-1");
+	REFUSED("--no-keepalive=7 h 1", "--no-keepalive", "=7");
+}
+
+static int64_t tos(const char *text)
+{
+	char line[100];
+
+	snprintf(line, sizeof(line), "-T %s h 1", text);
+	return parse(line) < 0 ? -1 : o.prefs.tos;
+}
+
+static void test_tos(void)
+{
+	static const char *const bad[] = { "80x", "65536", "-1", "1e9", "''",
+		"256", "0x100", "af14", "low", "lowdelays", "99999999999999",
+		"0x", "+5" };
+
+	for (size_t i = 0; i < COUNT(bad); i++)
+		CHECK(tos(bad[i]) == -1 && strncmp(why.text, "-T: ", 4) == 0);
+	CHECK(tos("0") == 0);
+	CHECK(tos("255") == 255);
+	CHECK(tos("0x20") == 32);
+	CHECK(tos("ef") == 0xb8);
+	CHECK(tos("EF") == 0xb8);
+	CHECK(tos("af11") == 0x28);
+	CHECK(tos("cs7") == 0xe0);
+	CHECK(tos("throughput") == 8);
+	CHECK(tos("lowcost") == 2);
+	CHECK(tos("reliability") == 4);
+}
+
+static void test_modes(void)
+{
+	static const struct {
+		const char *line;
+		enum mode_id mode;
+	} list[] = { { "h 1", CONNECT }, { "-u h 1", CONNECT },
+		{ "-ub h 1", CONNECT }, { "-l 1", LISTEN }, { "-lk 1", KEEP },
+		{ "-e h 1", ECHO_CLIENT }, { "-le 1", ECHO_ONE },
+		{ "-lke 1", ECHO_MANY }, { "-lb 1", HUB }, { "-lkb 1", HUB },
+		{ "-l --broker 1", HUB }, { "-lub 1", HUB },
+		{ "-z h 1", PROBE }, { "-zu h 1", PROBE } };
+
+	for (size_t i = 0; i < COUNT(list); i++)
+		CHECK(parsed(list[i].line) && mode_of(&o) == list[i].mode);
+}
+
+static void test_refusals(void)
+{
+	REFUSED("-4 -6 h 1", "-4", "-6");
+	REFUSED("--ipv6 --ipv4 h 1", "--ipv4", "--ipv6");
+	REFUSED("-d --send-only h 1", "-d", "--send-only");
+	REFUSED("-k h 1", "-k", "-l");
+	REFUSED("-b h 1", "-b", "-l");
+	REFUSED("-l -z 1", "-l", "-z");
+	REFUSED("-l -e -b 1", "-e", "-lb");
+	REFUSED("-m 5 -l 1", "-m", "-k");
+	REFUSED("--mode 600 -l 1", "--mode", "-U");
+	REFUSED("-4 -U /x", "-4", "-U");
+	REFUSED("-s a -U /x", "-s", "-U");
+	REFUSED("-s a -l 1", "-s", "-l");
+	REFUSED("--reset -u h 1", "--reset", "-u");
+	REFUSED("--reset -U /x", "--reset", "-U");
+	REFUSED("--keepalive -u h 1", "--keepalive", "-u");
+	REFUSED("--backlog 5 -lu 1", "--backlog", "-u");
+	REFUSED("--backlog 5 h 1", "--backlog", "-l");
+	REFUSED("--no-shutdown -u h 1", "--no-shutdown", "-u");
+	REFUSED("--no-reuseaddr h 1", "--no-reuseaddr", "-p");
+	PARSES("--no-reuseaddr -p 5 h 1");
+	REFUSED("-m 5 -luke 1", "-m", "-u");
+	/* What scripts carry is accepted everywhere. */
+	for (int mode = 0; mode < 8; mode++) {
+		static const char *const lines[] = { "h 1", "-l 1", "-lk 1",
+			"-e h 1", "-le 1", "-lke 1", "-lb 1", "-z h 1" };
+		char line[80];
+
+		snprintf(line, sizeof(line), "-N -n -d -q 1 -w 1 -v %s",
+			lines[mode]);
+		CHECK(parsed(line));
+		snprintf(line, sizeof(line), "-N -n -d -q 1 -w 1 -v -u %s",
+			lines[mode]);
+		CHECK(parsed(line));
+	}
+}
+
+static void test_unknown(void)
+{
+	CHECK(distance("", "") == 0);
+	CHECK(distance("wait", "wait") == 0);
+	CHECK(distance("wait", "wat") == 1);
+	CHECK(distance("wiat", "wait") == 2);
+	CHECK(distance("", "abc") == 3);
+	CHECK(distance("abc", "") == 3);
+	CHECK(distance("kitten", "sitting") == 3);
+	CHECK(distance("abc", "0123456789012345678901234567890123456789") >=
+		32);
+	REFUSED("--lisen h 1", "--lisen", "did you mean --listen?");
+	REFUSED("--keepopen h 1", "--keepopen", "did you mean --keep-open?");
+	REFUSED("--brodcast h 1", "--brodcast", "did you mean --broadcast?");
+	REFUSED("--verbos h 1", "--verbos", "did you mean --verbose?");
+	REFUSED("--xyzzy-plugh h 1", "unknown option", "--xyzzy-plugh");
+	REFUSED("--an-option-longer-than-any-that-there-ever-was h 1",
+		"unknown option", "there-ever-was");
+	REFUSED("--ud h 1", "--ud", "--udp");
+	REFUSED("--idle 5 h 1", "--idle", "--idle-timeout");
+	REFUSED("--max h 1", "--max", "--max-");
+	REFUSED("--wai 5 h 1", "unknown option --wai", "--wait");
+	REFUSED("h 1 --wai", "unknown option --wai", "--wait");
+	REFUSED("--wai=5 h 1", "unknown option --wai", "--wait");
+	REFUSED("h 1 --wait", "--wait", "argument");
+	REFUSED("h 1 -w", "-w", "argument");
+	REFUSED("--udp=5 h 1", "--udp", "5");
+	REFUSED("-lY 1", "-Y", "unknown");
+	REFUSED("-? 1", "-?", "unknown");
+	REFUSED("-: 1", "-:", "unknown");
+	CHECK(parse("--xyzzy-plugh h 1") < 0 && !strstr(why.text, "mean"));
+}
+
+/* Every row of the table is complete and says what it means. */
+static void test_table(void)
+{
+	for (int i = 0; i < SPECS; i++) {
+		const struct option_spec *s = &specs[i];
+
+		if (!s->name) {
+			CHECK(s->help != NULL);
+			continue;
+		}
+		CHECK(strlen(s->name) > 1 && strlen(s->name) <
+			sizeof(given.text[0]) - 2);
+		CHECK(strlen(s->on_mode) == MODES);
+		CHECK(strlen(s->on_sock) == 4);
+		CHECK(strspn(s->on_mode, "+.-sd ") == MODES);
+		CHECK(strspn(s->on_sock, "+.-") == 4);
+		CHECK(spec_named(s->name) == i);
+		for (int k = 0; k < i; k++)
+			CHECK(!s->letter || specs[k].letter != s->letter);
+		/* An option that nothing accepts is no option. */
+		CHECK(strpbrk(s->on_mode, "+sd.") != NULL);
+		CHECK(strpbrk(s->on_sock, "+.") != NULL);
+	}
+	for (size_t i = 0; i < COUNT(clashes); i++)
+		CHECK(spec_named(clashes[i][0]) >= 0 &&
+			spec_named(clashes[i][1]) >= 0);
+}
+
+/*
+ * ---- what the other tests compare with ------------------------------------
+ */
+static void print_matrix(void)
+{
+	for (int i = 0; i < SPECS; i++)
+		if (specs[i].name)
+			printf("%s\t%s\t%s\n", specs[i].name, specs[i].on_mode,
+				specs[i].on_sock);
+}
+
+static void print_marks(void)
+{
+	static const char *const kinds[] = { "tcp", "udp", "unix",
+		"unix-datagram" };
+	struct options one = { .wait = NEVER };
+	char mark;
+
+	for (int i = 0; i < SPECS; i++)
+		for (int mode = 0; specs[i].name && mode < MODES; mode++)
+			for (int kind = 0; kind < 4; kind++) {
+				one.unixsock = kind & 2;
+				one.udp = kind & 1;
+				mark = option_mark(&specs[i],
+					(enum mode_id)mode, &one);
+				if (mark != '-' &&
+					specs[i].on_mode[mode] == ' ')
+					mark = '=';
+				printf("%s\t%s\t%s\t%c\n", specs[i].name,
+					modes[mode].name, kinds[kind], mark);
+			}
+}
+
+static void run_all(void)
+{
+	static void (*const tests[])(void) = { test_printable, test_fail,
+		test_digits, test_parse_number, test_parse_octal,
+		test_parse_size, test_parse_time, test_addr_text,
+		test_addr_unix, test_addr_unmap, test_addr_kinds,
+		test_interleave, test_resolve, test_target_place,
+		test_parse_port, test_address_split, test_clock,
+		test_tick_span, test_times, test_records, test_ring,
+		test_member_lost, test_peers, test_operands, test_values,
+		test_keepalive, test_tos, test_modes, test_refusals,
+		test_unknown, test_table };
+
+	for (size_t i = 0; i < COUNT(tests); i++)
+		tests[i]();
+	printf("1..%d\n", checks);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "matrix") == 0)
+		print_matrix();
+	else if (argc > 1 && strcmp(argv[1], "marks") == 0)
+		print_marks();
+	else
+		run_all();
+	return failures > 0;
+}
