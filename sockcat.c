@@ -76,6 +76,7 @@ enum {
 	BATCH = 32,                     /* datagrams taken in one call */
 	PEERS = 1024,                   /* datagram peers remembered */
 	RING_SIZE = 4 * 1024 * 1024,    /* bytes a room holds for laggards */
+	DATAGRAMS_SIZE = 4 * 1024 * 1024,       /* wanted of a listener's queue */
 	DELIVERY = 256 * 1024,          /* bytes to one laggard in one go */
 };
 
@@ -85,6 +86,7 @@ static const int64_t short_pause = 100 * MS;    /* out of descriptors */
 static const int bulk_pause = 100;      /* ms without data end a bulk */
 static const int64_t remembered = 300 * SECOND; /* silent datagram peers */
 static const int64_t eviction = SECOND;         /* a laggard holds up others */
+static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 
 /* Service threads: 64 KiB, more where a sanitizer's frames need it. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -144,15 +146,18 @@ static int64_t unacknowledged(int fd)
 /*
  * confirmed(fd): how many bytes the peer's kernel has acknowledged in all, so
  * far as it can be known; struct tcp_info has it at 120 since Linux 4.1.
+ * For a Unix socket minus what it has not read: that moves as well.
  */
 static int64_t confirmed(int fd)
 {
 	unsigned char info[128];
+	int queued = 0;
 	int64_t n = 0;
 	socklen_t len = sizeof(info);
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0 &&
-		len == sizeof(info))
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) < 0)
+		return ioctl(fd, SIOCOUTQ, &queued) < 0 ? 0 : -queued;
+	if (len == sizeof(info))
 		memcpy(&n, info + 120, sizeof(n));
 	return n;
 }
@@ -179,13 +184,20 @@ static int send_many(int fd, struct many *m, unsigned int n)
 }
 
 /*
- * move_pipe(from, to, n): from or into a pipe without copying; EINVAL where
- * the kernel cannot.  Never waits for the pipe.
+ * move_pipe(from, to, n, wait): from or into a pipe without copying; EINVAL
+ * where the kernel cannot, EAGAIN where it had to wait and shall not.
  */
-static ssize_t move_pipe(int from, int to, size_t n)
+static ssize_t move_pipe(int from, int to, size_t n, bool wait)
 {
-	return splice(from, NULL, to, NULL, n,
-		SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	return splice(from, NULL, to, NULL, n, wait ? SPLICE_F_MOVE
+		: SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+}
+
+/* sock_set_queue(fd, n): room for n bytes received, whatever the limit is. */
+static void sock_set_queue(int fd, int n)
+{
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &n, sizeof(n)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &n, sizeof(n));
 }
 
 /* move_file(from, to, n): from a regular file to a socket. */
@@ -252,16 +264,21 @@ static int send_many(int fd, struct many *m, unsigned int n)
 		? -1 : 1;
 }
 
-static ssize_t move_pipe(int from, int to, size_t n)
+static void sock_set_queue(int fd, int n)
 {
-	(void)from, (void)to, (void)n;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &n, sizeof(n));
+}
+
+static ssize_t move_pipe(int from, int to, size_t n, bool wait)
+{
+	(void)from, (void)to, (void)n, (void)wait;
 	errno = EINVAL;
 	return -1;
 }
 
 static ssize_t move_file(int from, int to, size_t n)
 {
-	return move_pipe(from, to, n);
+	return move_pipe(from, to, n, true);
 }
 
 static void pipe_grow(int fd)
@@ -1452,6 +1469,19 @@ static int group_join(int fd, const struct addr *a)
 		addr_host(a, text));
 }
 
+/* datagrams_queue(fd): a burst shall wait there; -v tells if it is small. */
+static void datagrams_queue(int fd)
+{
+	int n = 0;
+	socklen_t len = sizeof(n);
+
+	sock_set_queue(fd, DATAGRAMS_SIZE);
+	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &n, &len) == 0 &&
+		n < DATAGRAMS_SIZE)
+		tell("The receive buffer has %d bytes instead of %d", n,
+			DATAGRAMS_SIZE);
+}
+
 /* ip_bind(fd, t, a, p, dual): -1 with why.error telling bind's errno. */
 static int ip_bind(int fd, const struct target *t, const struct addr *a,
 	const struct prefs *p, bool dual)
@@ -1468,6 +1498,8 @@ static int ip_bind(int fd, const struct target *t, const struct addr *a,
 	if (a->sa.sa_family == AF_INET6 && sock_set(fd, IPPROTO_IPV6,
 		IPV6_V6ONLY, !dual, "IPV6_V6ONLY") < 0)
 		return -1;
+	if (t->type == SOCK_DGRAM && p->rcvbuf < 0)
+		datagrams_queue(fd);
 	/* A dual-stack socket tells either; without, answers still leave. */
 	if (t->type == SOCK_DGRAM && a->sa.sa_family == AF_INET6)
 		sock_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "pktinfo");
@@ -1664,14 +1696,16 @@ static int accept_peer(int listener, struct addr *peer)
 /* wait_for_one(ls, deadline): the listener that has something; -1 if none. */
 static int wait_for_one(struct listeners *ls, int64_t deadline)
 {
+	struct pollfd fd[LISTENERS];    /* several threads may wait */
 	int n;
 
+	memcpy(fd, ls->fd, sizeof(fd));
 	do {
-		n = poll(ls->fd, (nfds_t)ls->count, poll_time(deadline));
+		n = poll(fd, (nfds_t)ls->count, poll_time(deadline));
 	} while ((n < 0 && errno == EINTR) || (n == 0 && now() < deadline));
 	for (int i = 0; i < ls->count && n > 0; i++)
-		if (ls->fd[i].revents)
-			return ls->fd[i].fd;
+		if (fd[i].revents)
+			return fd[i].fd;
 	return n < 0 ? fail("cannot wait for a client:")
 		: fail_as(TIMED_OUT, "no client came within the time of -w");
 }
@@ -2004,9 +2038,9 @@ static bool flow_blocked(struct flow *f, const struct end *e, short events)
 		atomic_store(&f->stuck, false);
 		return true;
 	}
-	if (f->polled && poll(p, 2, f->span > 0 ? poll_time(after(f->span))
-		: -1) != 0)
-		return p[0].revents || !p[1].revents;
+	if ((f->polled || f->span == 0) && poll(p, f->polled ? 2 : 1,
+		f->span > 0 ? poll_time(after(f->span)) : -1) != 0)
+		return p[0].revents || !f->polled || !p[1].revents;
 	over = f->tick && f->tick(f->session);
 	errno = EAGAIN;
 	return !over;
@@ -2173,7 +2207,7 @@ static enum outcome flow_move(struct flow *f, enum way way, bool *over)
 	for (*over = true; !f->stop;) {
 		n = way == SEND_FILE
 			? move_file(f->from.fd, f->to.fd, MOVE_CHUNK)
-			: move_pipe(f->from.fd, f->to.fd, MOVE_CHUNK);
+			: move_pipe(f->from.fd, f->to.fd, MOVE_CHUNK, false);
 		if (n == 0)
 			return ENDED;
 		if (n > 0) {
@@ -2216,6 +2250,22 @@ static enum outcome flow_empty(struct flow *f, int own)
 }
 
 /*
+ * flow_silent(f): nothing came for the span of a tick; errno is EAGAIN.  Until
+ * the first byte it is poll(2) that waits: who sleeps inside splice(2) is
+ * woken by every acknowledgement of what the other direction sends.
+ */
+static bool flow_silent(struct flow *f)
+{
+	struct pollfd p = { .fd = f->from.fd, .events = POLLIN };
+	int timeout = f->span > 0 ? poll_time(after(f->span)) : -1;
+
+	if (value(&f->got) > 0 || f->polled || poll(&p, 1, timeout) != 0)
+		return false;
+	errno = EAGAIN;
+	return true;
+}
+
+/*
  * flow_through(f, own, over): from a socket, through the pipe `own' that
  * nobody else holds, to anything; until the end, or until the kernel cannot.
  */
@@ -2226,7 +2276,8 @@ static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
 	for (*over = true; *over;) {
 		if (f->stop)
 			return STOPPED;
-		n = move_pipe(f->from.fd, own[1], MOVE_CHUNK);
+		n = flow_silent(f) ? -1 : move_pipe(f->from.fd, own[1],
+			MOVE_CHUNK, true);
 		if (n == 0)
 			return ENDED;
 		if (n < 0 && flow_cannot())
@@ -2238,7 +2289,8 @@ static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
 		add(&f->got, n);
 		add(&f->reads, 1);
 		while (*over && flow_held(f) > 0) {
-			n = move_pipe(own[0], f->to.fd, (size_t)flow_held(f));
+			n = move_pipe(own[0], f->to.fd, (size_t)flow_held(f),
+				true);
 			if (n > 0)
 				add(&f->put, n);
 			else if (flow_cannot())
@@ -2390,6 +2442,7 @@ static void *relay_up(void *arg)
 
 	pthread_mutex_lock(&r->lock);
 	r->up_state = CLOSING;
+	r->up_how = how;
 	r->up_why = why;
 	if (r->rules->listening && r->stream && value(&r->up.got) == 0)
 		relay_hold_fin(r);
@@ -2453,7 +2506,8 @@ static void relay_watch(struct relay *r)
 	r->down_ended = true;
 	r->quit.since = 0;
 	pthread_cond_broadcast(&r->changed);
-	while (r->up_state == RUNNING || r->up_state == CLOSING) {
+	while (r->verdict == GOING && (r->up_state == RUNNING ||
+		r->up_state == CLOSING)) {
 		if ((gone || at_once) && relay_input_rests(r))
 			break;
 		if (gone || at_once) {
@@ -2505,7 +2559,7 @@ static int bytes_lost(const char *what, const char *place, const char *reason,
 static int relay_limited(struct relay *r)
 {
 	const char *place = r->rules->place;
-	bool input_ended = r->up_state == CLOSING || r->up_state == OVER;
+	bool input_ended = r->up_state > RUNNING && r->up_how != STOPPED;
 	int64_t patience = r->rules->quit > 0 && !r->rules->send_only ? 0
 		: r->rules->quit == 0 ? farewell : r->silence.limit;
 	int64_t lost;
@@ -2520,7 +2574,8 @@ static int relay_limited(struct relay *r)
 	if (r->verdict == SILENT)
 		return fail_as(TIMED_OUT, "connection to %s: %s (-w)", place,
 			input_ended ? "no answer" : "silent");
-	left = r->down_ended && r->up_state == RUNNING && !relay_input_rests(r);
+	left = r->down_ended && (r->up_state == RUNNING ? !relay_input_rests(r)
+		: r->up_how == STOPPED);
 	lost = relay_undelivered(r, patience);
 	if (lost == 0 && left)
 		return fail("connection to %s failed: the time of -q passed "
@@ -2543,6 +2598,8 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 		: r->idle.limit, lost;
 	int error;
 
+	/* For good: nothing that the other thread may still do counts. */
+	pthread_mutex_lock(&r->lock);
 	if (down == NOT_WRITTEN && !r->rules->echo) {
 		relay_undelivered(r, farewell);
 		fail("write to standard output failed: %s", reason->text);
@@ -2624,7 +2681,7 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	}
 	down = pump(&r->down);
 	reason = why;
-	if (down == ENDED && r->verdict == GOING)
+	if (down == ENDED)
 		relay_watch(r);
 	return relay_result(r, down, &reason);
 }
@@ -2647,6 +2704,9 @@ struct server {
 	int64_t taken;          /* of those places */
 	bool any;               /* there has been one */
 	bool told;              /* that something has run out */
+	bool lacking;           /* a worker could not be started */
+	struct door *door;
+	int doors;
 };
 
 struct door {                   /* a listening socket and its workers */
@@ -2691,12 +2751,16 @@ static int door_accept(struct door *d, struct addr *peer)
 	return accept_any(s->listeners, NEVER, peer);
 }
 
-/* door_leave(d): a place is free, a descriptor and maybe a thread as well. */
-static void door_leave(struct door *d)
+/*
+ * door_leave(d, served): the place that was taken is free; if a peer was
+ * served, a descriptor is as well, and whoever waits for one goes on.
+ */
+static void door_leave(struct door *d, bool served)
 {
 	pthread_mutex_lock(&d->server->lock);
 	d->server->taken -= d->server->most > 0;
-	pthread_cond_broadcast(&d->server->changed);
+	if (served)
+		pthread_cond_broadcast(&d->server->changed);
 	pthread_mutex_unlock(&d->server->lock);
 }
 
@@ -2713,7 +2777,8 @@ static void door_follow(struct door *d)
 	d->waiting--;
 	if (!s->told)
 		say("cannot start a thread: %s; peers wait", strerror(error));
-	s->told = true;
+	s->told = s->lacking = true;
+	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -2730,7 +2795,7 @@ static void *worker(void *arg)
 		fd = door_accept(d, &peer);
 		if (fd < 0) {
 			server_run_short(s, "cannot accept");
-			door_leave(d);
+			door_leave(d, false);
 			continue;
 		}
 		pthread_mutex_lock(&s->lock);
@@ -2746,7 +2811,7 @@ static void *worker(void *arg)
 			tell("Connection received on %s", addr_text(&peer,
 				text));
 		s->service(s->arg, fd, &peer);
-		door_leave(d);
+		door_leave(d, true);
 		pthread_mutex_lock(&s->lock);
 		leave = d->waiting >= WAITING;
 		d->waiting += !leave;
@@ -2768,20 +2833,48 @@ static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 	pthread_mutex_init(&s->lock, NULL);
 	signal_init(&s->changed);
 	s->listeners = ls;
+	s->door = doors;
+	s->doors = s->most > 0 ? 1 : ls->count;
 	if (s->most > 0)
 		listeners_unblock(ls);
-	for (int i = 0; i < (s->most > 0 ? 1 : ls->count); i++) {
+	for (int i = 0; i < s->doors; i++) {
 		doors[i] = (struct door){ .server = s, .fd = ls->fd[i].fd,
 			.waiting = WAITING, .run = worker };
 		for (int k = 0; k < WAITING; k++)
 			door_follow(&doors[i]);
 	}
 	pthread_mutex_lock(&s->lock);
-	while (in_time && !s->any)
+	while (in_time && !s->any && !s->lacking)
 		in_time = signal_wait(&s->changed, &s->lock, deadline);
 	pthread_mutex_unlock(&s->lock);
 	return in_time ? 0 : fail_as(TIMED_OUT,
 		"no client came within the time of -w");
+}
+
+/*
+ * server_stay(s): for ever; the workers do the work.  Where one could not be
+ * started and nobody is left at a door, another is tried every so often.
+ */
+_Noreturn static void server_stay(struct server *s)
+{
+	struct door *d;
+	bool alone;
+
+	for (;;) {
+		pthread_mutex_lock(&s->lock);
+		signal_wait(&s->changed, &s->lock, s->lacking
+			? after(short_pause) : NEVER);
+		pthread_mutex_unlock(&s->lock);
+		for (d = s->door; s->lacking && d < s->door + s->doors; d++) {
+			pthread_mutex_lock(&s->lock);
+			alone = d->waiting == 0;
+			d->waiting += alone;
+			s->lacking = false;
+			pthread_mutex_unlock(&s->lock);
+			if (alone)
+				door_follow(d);
+		}
+	}
 }
 
 /*
@@ -3020,7 +3113,7 @@ static void room_make_space(struct room *r, uint64_t need)
  */
 static void room_wait_for_readers(struct room *r, uint64_t need)
 {
-	struct clock progress = { .limit = eviction };
+	struct clock progress = { .limit = slow_window };
 	struct member *m;
 
 	while ((m = room_slowest(r, need)) &&
@@ -3166,8 +3259,13 @@ static void room_join(struct room *r, struct member *m)
 static void room_leave(struct room *r, struct member *m)
 {
 	struct member **p = &r->members;
+	long long lost;
 
 	pthread_mutex_lock(&r->lock);
+	lost = m->gone || m->ended ? 0 : member_lost(r, m);
+	if (lost > 0)
+		say("%s: connection lost; %lld bytes not delivered", m->place,
+			lost);
 	while (*p != m)
 		p = &(*p)->next;
 	*p = m->next;
@@ -3293,8 +3391,9 @@ struct port {
 		const struct gram *from);
 	void *arg;
 	bool (*tick)(struct port *p);   /* nothing came for a while; or NULL */
-	atomic_llong reads;
+	atomic_llong *reads;            /* of all sockets of this port */
 	struct clock silence;
+	int64_t hasty;                  /* until when no answer is waited for */
 };
 
 static unsigned int peer_hash(const struct addr *a)
@@ -3317,8 +3416,8 @@ static void peers_forget(struct peers *ps, struct peer **p)
 	ps->count--;
 }
 
-/* peers_expire(ps): forget those that have been silent for too long. */
-static void peers_expire(struct peers *ps)
+/* peers_expire(ps): forget who has been silent for too long; who is left. */
+static int64_t peers_expire(struct peers *ps)
 {
 	int64_t limit = now() - ps->memory;
 
@@ -3328,6 +3427,7 @@ static void peers_expire(struct peers *ps)
 				peers_forget(ps, p);
 			else
 				p = &(*p)->next;
+	return ps->count;
 }
 
 /* peers_make_room(ps): the longest silent one goes when there are too many. */
@@ -3404,6 +3504,7 @@ static int peers_send(struct peers *ps, const char *buf, size_t n,
 	const struct gram *except)
 {
 	char text[ADDR_TEXT];
+	const char *reason;
 	struct peer **p, *q;
 	int result = 0;
 
@@ -3418,8 +3519,9 @@ static int peers_send(struct peers *ps, const char *buf, size_t n,
 				result = -1;
 				continue;
 			}
+			reason = strerror(errno);
 			say("send to %s failed: %s; forgotten", addr_text(
-				&q->gram.peer, text), strerror(errno));
+				&q->gram.peer, text), reason);
 			for (p = &ps->bucket[i]; *p != q; p = &(*p)->next)
 				continue;
 			peers_forget(ps, p);
@@ -3438,7 +3540,8 @@ struct slot {
 
 /*
  * port_answer(p, m, n): send n messages back.  One that cannot be sent, or
- * that a Unix peer has no room for within a second, is left out.
+ * that a Unix peer has no room for within a second, is left out; after that
+ * nobody is waited for some time, so that one peer cannot hold up the others.
  */
 static void port_answer(struct port *p, struct many *m, int n)
 {
@@ -3450,12 +3553,14 @@ static void port_answer(struct port *p, struct many *m, int n)
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0 && (errno == EAGAIN || errno == ENOBUFS) &&
-			now() < deadline) {
+			now() >= p->hasty && now() < deadline) {
 			if (deadline == NEVER)
 				deadline = after(eviction);
 			pause_for(MS);
 			continue;
 		}
+		if (deadline < NEVER && now() >= deadline)
+			p->hasty = after(slow_window);
 		if (done <= 0) {
 			tell("an answer failed: %s", strerror(errno));
 			done = 1;
@@ -3516,7 +3621,7 @@ static int port_run(struct port *p)
 		}
 		n = recv_many(p->fd, m, BATCH);
 		if (n > 0) {
-			add(&p->reads, n);
+			atomic_fetch_add(p->reads, n);
 			port_hear(p, m, slots, n);
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			if (p->tick && p->tick(p))
@@ -3533,7 +3638,7 @@ static int port_run(struct port *p)
 /* port_tick(p): whether nothing has come for the time of its limit. */
 static bool port_tick(struct port *p)
 {
-	return clock_passed(&p->silence, value(&p->reads));
+	return clock_passed(&p->silence, value(p->reads));
 }
 
 /*
@@ -3645,6 +3750,8 @@ static int relay_with(const struct options *o, int fd, struct gram *gram,
 	if (result < 0 && why.error == EPIPE &&
 		strncmp(why.text, "write to standard", 17) == 0)
 		die_of_pipe();
+	if (relay.up_state == RUNNING)
+		fd = dup(fd);   /* the reader of the console keeps its own */
 	stream_close(fd, o->reset);
 	return result < 0 ? complain() : DONE;
 }
@@ -3738,7 +3845,8 @@ static void echo_service(void *arg, int fd, const struct addr *peer)
 	(void)peer;
 	if (o->idle < NEVER) {
 		e.flow.tick = echo_tick;
-		sock_timeouts(fd, tick_span(o->idle, NEVER, NEVER));
+		e.flow.span = tick_span(o->idle, NEVER, NEVER);
+		sock_timeouts(fd, e.flow.span);
 	}
 	how = pump(&e.flow);
 	fin = how == STOPPED && !o->reset && shutdown(fd, SHUT_WR) == 0;
@@ -3763,6 +3871,7 @@ static int ports_run(const struct options *o, struct listeners *ls,
 	const struct gram *))
 {
 	static struct port ports[LISTENERS];
+	static atomic_llong reads;
 	int64_t limit = o->wait < o->idle ? o->wait : o->idle;
 	int last = ls->count - 1;
 
@@ -3770,9 +3879,9 @@ static int ports_run(const struct options *o, struct listeners *ls,
 		return complain();
 	for (int i = 0; i <= last; i++) {
 		ports[i] = (struct port){ .fd = ls->fd[i].fd, .peers = peers,
-			.heard = heard, .arg = (void *)(uintptr_t)o };
-		ports[i].silence.limit = limit;
-		if (!o->keep && limit < NEVER) {
+			.heard = heard, .arg = (void *)(uintptr_t)o,
+			.reads = &reads, .silence.limit = limit };
+		if (i == last && !o->keep && limit < NEVER) {
 			ports[i].tick = port_tick;
 			sock_timeouts(ls->fd[i].fd, tick_span(limit, NEVER,
 				NEVER));
@@ -3800,26 +3909,19 @@ static int serve_peers(const struct options *o, struct server *s)
 	return DONE;
 }
 
-/* stay(): the other threads do the work. */
-_Noreturn static void stay(void)
-{
-	for (;;)
-		pause();
-}
-
 /* mode_echo(o): a listener's echo for datagrams, or for many peers. */
 static int mode_echo(const struct options *o)
 {
 	struct listeners ls;
-	struct server s = { .service = echo_service,
-		.arg = (void *)(uintptr_t)o };
+	static struct server s = { .service = echo_service };
 
+	s.arg = (void *)(uintptr_t)o;
 	if (o->udp)
 		return open_listeners(o, &ls) < 0 ? complain()
 			: ports_run(o, &ls, NULL, NULL);
 	if (serve_peers(o, &s) != DONE)
 		return why.status;
-	stay();
+	server_stay(&s);
 }
 
 static int mode_echo_one(const struct options *o)
@@ -3857,7 +3959,8 @@ static void hub_service(void *arg, int fd, const struct addr *peer)
 	m.flow.lean = true;
 	if (o->idle < NEVER) {
 		m.flow.tick = member_tick;
-		sock_timeouts(fd, tick_span(o->idle, NEVER, NEVER));
+		m.flow.span = tick_span(o->idle, NEVER, NEVER);
+		sock_timeouts(fd, m.flow.span);
 	}
 	room_join(&h->peers, &m);
 	how = pump(&m.flow);
@@ -3880,6 +3983,21 @@ static void *hub_output(void *arg)
 	output_failed();
 }
 
+/* hub_input(hub): the thread that tells the room what the console says. */
+static void *hub_input(void *arg)
+{
+	struct hub *h = arg;
+	struct flow f = { .from = { .kind = CONSOLE, .fd = STDIN_FILENO,
+		.gate = room_wait_for_peer, .arg = &h->peers },
+		.to = { .kind = SINK, .take = member_take, .arg = &h->self } };
+
+	if (pump(&f) == NOT_READ)
+		say("read from standard input failed: %s", why.text);
+	if (!h->o->hub && !h->o->no_shutdown && !h->o->reset)
+		room_end(&h->peers, value(&f.got) > 0);
+	return NULL;
+}
+
 /*
  * hub_run(o): -lb, where all hear all, or -lk, where only the console hears
  * the peers and they hear only it.
@@ -3887,10 +4005,7 @@ static void *hub_output(void *arg)
 static int hub_run(const struct options *o)
 {
 	static struct hub h;
-	struct server s = { .service = hub_service, .arg = &h };
-	struct flow input = { .from = { .kind = CONSOLE, .fd = STDIN_FILENO,
-		.gate = room_wait_for_peer, .arg = &h.peers },
-		.to = { .kind = SINK, .take = member_take, .arg = &h.self } };
+	static struct server s = { .service = hub_service, .arg = &h };
 
 	h.o = o;
 	h.self.fd = -1;
@@ -3901,19 +4016,14 @@ static int hub_run(const struct options *o)
 		return complain();
 	room_join(h.self.hears, &h.self);
 	if (thread_start(hub_output, &h, 0) < 0 ||
-		thread_start(room_courier, &h.peers, 0) < 0) {
+		thread_start(room_courier, &h.peers, 0) < 0 ||
+		(!o->recv_only && thread_start(hub_input, &h, 0) < 0)) {
 		fail("cannot start a thread:");
 		return complain();
 	}
 	if (serve_peers(o, &s) != DONE)
 		return why.status;
-	if (!o->recv_only) {
-		if (pump(&input) == NOT_READ)
-			say("read from standard input failed: %s", why.text);
-		if (!o->hub && !o->no_shutdown)
-			room_end(&h.peers, value(&input.got) > 0);
-	}
-	stay();
+	server_stay(&s);
 }
 
 /* grams_heard(p, buf, n, from): a message of a hub, or of -luk. */
@@ -3937,29 +4047,28 @@ static void grams_heard(struct port *p, const char *buf, size_t n,
 	pthread_mutex_unlock(&output);
 }
 
-/* peers_take(peers, buf, n): the sink of the console. */
-static int peers_take(void *arg, const char *buf, size_t n)
-{
-	struct peers *ps = arg;
-	int result;
-
-	pthread_mutex_lock(&ps->lock);
-	while (ps->count == 0)
-		signal_wait(&ps->came, &ps->lock, NEVER);
-	result = peers_send(ps, buf, n, NULL);
-	pthread_mutex_unlock(&ps->lock);
-	return result;
-}
-
 /* peers_wait(peers): the gate of the console: nobody there, no reading. */
 static void peers_wait(void *arg)
 {
 	struct peers *ps = arg;
 
 	pthread_mutex_lock(&ps->lock);
-	while (ps->count == 0)
+	while (peers_expire(ps) == 0)
 		signal_wait(&ps->came, &ps->lock, NEVER);
 	pthread_mutex_unlock(&ps->lock);
+}
+
+/* peers_take(peers, buf, n): the sink of the console. */
+static int peers_take(void *arg, const char *buf, size_t n)
+{
+	struct peers *ps = arg;
+	int result;
+
+	peers_wait(ps);
+	pthread_mutex_lock(&ps->lock);
+	result = peers_send(ps, buf, n, NULL);
+	pthread_mutex_unlock(&ps->lock);
+	return result;
 }
 
 /* grams_input(peers): the thread that sends the console's input to all. */
@@ -4404,6 +4513,9 @@ static int options_check(const struct options *o, const struct given *g)
 			return fail_as(MISUSED, "%s makes no sense with %s",
 				g->text[a], g->text[b]);
 	}
+	if (o->hub && !o->listen && o->unixsock)
+		return fail_as(MISUSED, "%s makes no sense with -U without -l",
+			g->text[spec_named("broadcast")][0] ? "-b" : "--broker");
 	a = spec_named("no-reuseaddr");
 	if (g->text[a][0] && !o->listen && !o->port_text)
 		return fail_as(MISUSED, "%s makes no sense without -l or -p",
@@ -4467,6 +4579,9 @@ static int operands_of_unix(struct options *o, const struct given *g)
 		return fail_as(MISUSED, "-U takes one path: \"%s\" is one too "
 			"many", g->operand[1]);
 	o->target.path = g->operand[0];
+	if (o->target.path[0] == '@' && o->prefs.mode >= 0)
+		return fail_as(MISUSED, "--mode makes no sense with %s, which "
+			"has no file", o->target.path);
 	return addr_unix(o->target.path, &a);
 }
 

@@ -170,6 +170,12 @@ need_linux() {
 	[ "$(uname -s)" = Linux ] || skip "not Linux"
 }
 
+# need_abstract: skip the test where a build knows no abstract Unix names.
+need_abstract() {
+	[[ $("$SOCKCAT" -lU -w 10ms "@sockcat-$BASHPID" 2>&1 </dev/null) != \
+	    *"no abstract names"* ]] || skip "no abstract names here"
+}
+
 # sockcat ARGS...: the program in the foreground. After 30 s it is killed
 # (status 137, never mistaken for its own 124).
 sockcat() (

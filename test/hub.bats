@@ -451,34 +451,6 @@ time.sleep(60)' "$T/sock"
 	alive srv
 }
 
-# Connected peers have no queue of their own: what they leave unread counts
-# as the hub's.
-@test "Unix datagrams: a connected peer that never reads is forgotten" {
-	listen srv -buU "$T/sock"
-	start deaf "${python[@]}" -c 'import socket, sys, time
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind("")
-s.connect(sys.argv[1])
-s.send(b"deaf\n")
-time.sleep(60)' "$T/sock"
-	wait_line srv.out deaf
-	run -0 timeout 60 "${python[@]}" -c 'import socket, sys
-def join():
-    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    s.bind("")
-    s.connect(sys.argv[1])
-    s.settimeout(10)
-    s.send(b"hello")
-    return s
-ear, mouth = join(), join()
-assert ear.recv(100) == b"hello"
-for i in range(1000):
-    mouth.send(b"x" * 1000)
-    assert ear.recv(2000) == b"x" * 1000, i
-print("well")' "$T/sock"
-	[ "$output" = well ]
-}
-
 # -lk
 
 @test "-lk: two receivers each get all of standard input" {

@@ -366,6 +366,27 @@ left_of() {
 	all_options | grep -vxFf "$T/itself" -f "$T/not"
 }
 
+# takes_values SHELL: after an option that needs a value no host is offered,
+# after any other one is.
+takes_values() {
+	local option lines=()
+
+	# After these comes a path, or nothing.
+	all_options | grep -vxE -e '-[UhV]|--(unixsock|help|version)' \
+		>"$T/these"
+	while read -r option; do
+		lines+=("sockcat $option localhos")
+	done <"$T/these"
+	"ask_$1" "${lines[@]}" >"$T/answers"
+	options_of_help | awk '$3 == "-" || $1 == "keepalive" { print $1 }' |
+		spelt | grep -xFf "$T/these" | sort >"$T/want"
+	while read -r option; do
+		[ "$(answer "sockcat $option localhos")" != localhost ] ||
+			printf "%s\n" "$option"
+	done <"$T/these" | sort >"$T/got"
+	equal "options without a value"
+}
+
 # offers SHELL: its completion offers what it should.
 offers() {
 	local x modes=(l k e b z u U 4 6 d) lines=()
@@ -416,6 +437,7 @@ offers() {
 
 @test "completion: bash offers the options that make sense, and values" {
 	offers bash
+	takes_values bash
 }
 
 @test "completion: fish offers the options that make sense, and values" {
@@ -423,12 +445,14 @@ offers() {
 	# Each with a description.
 	run grep -E '^-[^	]*$' "$T/answers"
 	[ -z "$output" ]
+	takes_values fish
 }
 
 @test "completion: zsh offers the options that make sense, and values" {
 	local name
 
 	offers zsh
+	takes_values zsh
 	while read -r name _; do
 		grep -qE -e "--${name}[=-]*[}']*\[[^]]+\]" \
 			"$completions/_sockcat" ||

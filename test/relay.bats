@@ -902,6 +902,7 @@ at_once() {
 	end_of cat
 	rm "$T/cat.in"
 	stop peer
+	wait_exit cat
 }
 
 @test "a byte and then silence reaches the next of a pipeline at once" {
