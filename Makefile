@@ -13,18 +13,17 @@
 #	make install    into $(DESTDIR)$(PREFIX); uninstall takes it away again
 #	make clean
 #
-# CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX and DESTDIR are yours.  TESTS names
-# the suites to run (test/relay.bats ...), JOBS how many tests at once.
+# CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX and DESTDIR are yours.  TESTS names the
+# suites to run (test/relay.bats ...), JOBS how many tests at once.
 
-CC = cc
-CFLAGS = -O2 -g
-PREFIX = /usr/local
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
 BINDIR = $(PREFIX)/bin
 DATADIR = $(PREFIX)/share
 MANDIR = $(DATADIR)/man/man1
 INSTALL = install
 BUILD = test/.build
-TESTS =
+TESTS ?=
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes \
 	-Wwrite-strings

@@ -50,55 +50,55 @@
 #define VERSION "0.1"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define MS 1000000LL            /* nanoseconds in a millisecond */
+#define MS 1000000LL /* nanoseconds in a millisecond */
 #define SECOND (1000 * MS)
-#define NEVER INT64_MAX         /* a deadline or a limit that never passes */
+#define NEVER INT64_MAX /* a deadline or a limit that never passes */
 
 /* The exit statuses, as in sockcat.1. */
 enum status {
-	DONE = 0,               /* everything was delivered */
-	FAILED = 1,             /* network or I/O */
-	MISUSED = 2,            /* the command line */
-	UNRESOLVED = 3,         /* a name has no address */
-	TIMED_OUT = 124,        /* a time limit passed */
+	DONE = 0,        /* everything was delivered */
+	FAILED = 1,      /* network or I/O */
+	MISUSED = 2,     /* the command line */
+	UNRESOLVED = 3,  /* a name has no address */
+	TIMED_OUT = 124, /* a time limit passed */
 };
 
 enum {
-	BUFFER_SIZE = 256 * 1024,       /* one read of a stream */
-	MOVE_SIZE = 1024 * 1024,        /* one move without copying */
-	DATAGRAM_OUT = 8192,            /* console bytes put in one datagram */
-	SMALL_SIZE = 4 * 1024,          /* ... while there is little */
-	SCRAP_SIZE = 16 * 1024,         /* one read of bytes to throw away */
-	ADDRESSES = 64,                 /* used of what a name resolves to */
-	LISTENERS = 16,                 /* sockets of one listener */
-	LOOKUPS = 16,                   /* running at the same time */
-	WAITING = 4,                    /* workers in accept, per socket */
-	BATCH = 32,                     /* datagrams taken in one call */
-	PEERS = 1024,                   /* datagram peers remembered */
-	RING_SIZE = 4 * 1024 * 1024,    /* bytes a room holds for laggards */
-	DATAGRAMS_SIZE = 4 * 1024 * 1024,       /* wanted of a listener's queue */
-	DELIVERY = 256 * 1024,          /* bytes to one laggard in one go */
+	BUFFER_SIZE = 256 * 1024,    /* one read of a stream */
+	MOVE_SIZE = 1024 * 1024,     /* one move without copying */
+	DATAGRAM_OUT = 8192,         /* console bytes put in one datagram */
+	SMALL_SIZE = 4 * 1024,       /* ... while there is little */
+	SCRAP_SIZE = 16 * 1024,      /* one read of bytes to throw away */
+	ADDRESSES = 64,              /* used of what a name resolves to */
+	LISTENERS = 16,              /* sockets of one listener */
+	LOOKUPS = 16,                /* running at the same time */
+	WAITING = 4,                 /* workers in accept, per socket */
+	BATCH = 32,                  /* datagrams taken in one call */
+	PEERS = 1024,                /* datagram peers remembered */
+	RING_SIZE = 4 * 1024 * 1024, /* bytes a room holds for laggards */
+	DATAGRAMS_SIZE = 4 * 1024 * 1024, /* wanted of a listener's queue */
+	DELIVERY = 256 * 1024,            /* bytes to one laggard in one go */
 };
 
 static const int64_t race_delay = 250 * MS;     /* RFC 8305, section 5 */
 static const int64_t farewell = 2 * SECOND;     /* close: no progress */
 static const int64_t short_pause = 100 * MS;    /* out of descriptors */
-static const int bulk_pause = 100;      /* ms without data end a bulk */
+static const int bulk_pause = 100;              /* ms without data end a bulk */
 static const int64_t remembered = 300 * SECOND; /* silent datagram peers */
 static const int64_t eviction = SECOND;         /* a laggard holds up others */
 static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 
 /* Service threads: 64 KiB, more where a sanitizer's frames need it. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STACK_SIZE (1024 * 1024)
+#define STACK_SIZE ((size_t)1024 * 1024)
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
 	__has_feature(memory_sanitizer)
-#define STACK_SIZE (1024 * 1024)
+#define STACK_SIZE ((size_t)1024 * 1024)
 #endif
 #endif
 #ifndef STACK_SIZE
-#define STACK_SIZE (64 * 1024)
+#define STACK_SIZE ((size_t)64 * 1024)
 #endif
 
 /* The tests make reads, and moves without copying, as short as they like. */
@@ -113,7 +113,7 @@ static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 #include <sys/sendfile.h>
 
 #ifndef SIOCOUTQ
-#define SIOCOUTQ TIOCOUTQ       /* the same, without the kernel's headers */
+#define SIOCOUTQ TIOCOUTQ /* the same, without the kernel's headers */
 #endif
 
 enum { HAVE_ABSTRACT = 1, HAVE_OUTQ = 1 };
@@ -189,8 +189,8 @@ static int send_many(int fd, struct many *m, unsigned int n)
  */
 static ssize_t move_pipe(int from, int to, size_t n, bool wait)
 {
-	return splice(from, NULL, to, NULL, n, wait ? SPLICE_F_MOVE
-		: SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	return splice(from, NULL, to, NULL, n,
+		wait ? SPLICE_F_MOVE : SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 }
 
 /* sock_set_queue(fd, n): room for n bytes received, whatever the limit is. */
@@ -260,8 +260,7 @@ static int recv_many(int fd, struct many *m, unsigned int n)
 
 static int send_many(int fd, struct many *m, unsigned int n)
 {
-	return n > 0 && sendmsg(fd, &m->msg_hdr, MSG_DONTWAIT) < 0
-		? -1 : 1;
+	return n > 0 && sendmsg(fd, &m->msg_hdr, MSG_DONTWAIT) < 0 ? -1 : 1;
 }
 
 static void sock_set_queue(int fd, int n)
@@ -428,13 +427,13 @@ static bool signal_wait(pthread_cond_t *c, pthread_mutex_t *m, int64_t deadline)
  */
 struct why {
 	enum status status;
-	int error;              /* errno of the failing call, or 0 */
+	int error; /* errno of the failing call, or 0 */
 	char text[400];
 };
 
 static _Thread_local struct why why;
 
-static int loudness;            /* -1 --quiet, 1 -v, 2 -vv; main writes it */
+static int loudness; /* -1 --quiet, 1 -v, 2 -vv; main writes it */
 
 /* printable(to, size, from): copy, with \xHH for what is not plain ASCII. */
 static char *printable(char *to, size_t size, const char *from)
@@ -455,8 +454,8 @@ static char *printable(char *to, size_t size, const char *from)
  * fail_as(status, format): keep the reason and the exit status that belongs
  * to it; a format that ends in ':' has strerror(errno) added.  Returns -1.
  */
-__attribute__((format(printf, 2, 3)))
-static int fail_as(enum status status, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int fail_as(
+	enum status status, const char *format, ...)
 {
 	int error = errno;
 	size_t used;
@@ -493,8 +492,7 @@ static void write_line(const char *prefix, const char *format, va_list args)
 }
 
 /* say(format): one line about something that went wrong. */
-__attribute__((format(printf, 1, 2)))
-static void say(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 {
 	va_list args;
 
@@ -506,8 +504,7 @@ static void say(const char *format, ...)
 }
 
 /* tell(format): one line for -v about what happens. */
-__attribute__((format(printf, 1, 2)))
-static void tell(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
 {
 	va_list args;
 
@@ -539,8 +536,8 @@ static int misuse(const char *what, const char *text, const char *wanted)
 }
 
 /* digits(text, base, limit, rest): the number at the start, -1 if none. */
-static int64_t digits(const char *text, int base, int64_t limit,
-	const char **rest)
+static int64_t digits(
+	const char *text, int base, int64_t limit, const char **rest)
 {
 	const char *p = text;
 	int64_t n = 0;
@@ -571,8 +568,8 @@ static int parse_number(const char *what, const char *text, int64_t min,
 }
 
 /* parse_octal(what, text, max, to): permissions. */
-static int parse_octal(const char *what, const char *text, int64_t max,
-	int64_t *to)
+static int parse_octal(
+	const char *what, const char *text, int64_t max, int64_t *to)
 {
 	const char *rest = text;
 	int64_t n = digits(text, 8, max, &rest);
@@ -584,8 +581,8 @@ static int parse_octal(const char *what, const char *text, int64_t max,
 }
 
 /* parse_size(what, text, min, to): bytes up to 1 GiB, with k, M or G. */
-static int parse_size(const char *what, const char *text, int64_t min,
-	int64_t *to)
+static int parse_size(
+	const char *what, const char *text, int64_t min, int64_t *to)
 {
 	static const char wanted[] = "a size from 1 to 1G (suffixes k, M, G)";
 	const char *rest = text, *unit;
@@ -608,8 +605,8 @@ static int parse_size(const char *what, const char *text, int64_t min,
  * parse_time(what, text, min, to): nanoseconds.  Seconds unless there is a
  * suffix ms, s, m or h; fractions allowed; at least min, at most 1e6 hours.
  */
-static int parse_time(const char *what, const char *text, int64_t min,
-	int64_t *to)
+static int parse_time(
+	const char *what, const char *text, int64_t min, int64_t *to)
 {
 	static const struct {
 		const char *suffix;
@@ -668,12 +665,12 @@ struct addr_list {
 };
 
 struct target {
-	const char *host;       /* as written; NULL: every address */
-	const char *path;       /* a Unix-domain socket instead */
+	const char *host; /* as written; NULL: every address */
+	const char *path; /* a Unix-domain socket instead */
 	int port;
-	int family;             /* AF_UNSPEC: both */
-	int type;               /* SOCK_STREAM or SOCK_DGRAM */
-	bool numeric;           /* no lookups */
+	int family;   /* AF_UNSPEC: both */
+	int type;     /* SOCK_STREAM or SOCK_DGRAM */
+	bool numeric; /* no lookups */
 };
 
 enum { ADDR_TEXT = 160, PLACE_TEXT = 440 };
@@ -701,7 +698,7 @@ static char *addr_host(const struct addr *a, char text[ADDR_TEXT])
 	text[0] = '\0';
 	if (a->sa.sa_family != AF_UNIX) {
 		if (getnameinfo(&a->sa, a->len, text, ADDR_TEXT, NULL, 0,
-			NI_NUMERICHOST) != 0)
+			    NI_NUMERICHOST) != 0)
 			strcpy(text, "?");
 		return text;
 	}
@@ -764,12 +761,15 @@ static int addr_unix(const char *path, struct addr *a)
 	if (n == 0)
 		return fail_as(MISUSED, "the path of the socket is empty");
 	if (n + !abstract > sizeof(a->un.sun_path))
-		return fail_as(MISUSED, "%.60s...: the path is too long, "
-			"%zu bytes fit in a socket's name", path,
-			sizeof(a->un.sun_path) - !abstract);
+		return fail_as(MISUSED,
+			"%.60s...: the path is too long, "
+			"%zu bytes fit in a socket's name",
+			path, sizeof(a->un.sun_path) - !abstract);
 	if (abstract && !HAVE_ABSTRACT)
-		return fail_as(MISUSED, "%s: there are no abstract names "
-			"on this system", path);
+		return fail_as(MISUSED,
+			"%s: there are no abstract names "
+			"on this system",
+			path);
 	a->un.sun_family = AF_UNIX;
 	memcpy(a->un.sun_path, path, n);
 	if (abstract)
@@ -788,8 +788,8 @@ static const char *target_kind(const struct target *t)
 }
 
 /* target_place(t, a, text): `localhost (::1) port 9 (tcp)`, for messages. */
-static char *target_place(const struct target *t, const struct addr *a,
-	char text[PLACE_TEXT])
+static char *target_place(
+	const struct target *t, const struct addr *a, char text[PLACE_TEXT])
 {
 	char host[ADDR_TEXT];
 	const char *kind = target_kind(t);
@@ -827,7 +827,8 @@ static int parse_port(const char *what, const char *text,
 		t->numeric ? ", and -n allows no names" : " or the name of a ",
 		t->numeric ? "" : protocol, t->numeric ? "" : " service");
 	service = t->numeric || !*text || isdigit((unsigned char)*text)
-		? NULL : getservbyname(text, protocol);
+		? NULL
+		: getservbyname(text, protocol);
 	if (!service)
 		return misuse(what, text, wanted);
 	*port = ntohs((uint16_t)service->s_port);
@@ -841,12 +842,12 @@ static int parse_port(const char *what, const char *text,
 struct lookup {
 	char *host;
 	struct addrinfo hints, *found;
-	int code;               /* of getaddrinfo(3) */
-	int error;              /* errno, when the code says EAI_SYSTEM */
+	int code;  /* of getaddrinfo(3) */
+	int error; /* errno, when the code says EAI_SYSTEM */
 	bool done, dropped;
 };
 
-static struct {                 /* every lookup, under its lock */
+static struct { /* every lookup, under its lock */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool ready;
@@ -894,20 +895,22 @@ static int lookup_wait(struct lookup *l, int64_t deadline)
 		signal_init(&lookups.changed);
 	lookups.ready = true;
 	while (in_time && lookups.running >= LOOKUPS)
-		in_time = signal_wait(&lookups.changed, &lookups.lock,
-			deadline);
+		in_time =
+			signal_wait(&lookups.changed, &lookups.lock, deadline);
 	if (in_time && thread_start(lookup_run, l, 0) < 0) {
 		result = fail("cannot look up %s:", l->host);
 	} else if (in_time) {
 		started = true;
 		lookups.running++;
 		while (in_time && !l->done)
-			in_time = signal_wait(&lookups.changed, &lookups.lock,
-				deadline);
+			in_time = signal_wait(
+				&lookups.changed, &lookups.lock, deadline);
 	}
 	if (result == 0 && !l->done)
-		result = fail_as(TIMED_OUT, "cannot resolve %s: "
-			"the time limit passed", l->host);
+		result = fail_as(TIMED_OUT,
+			"cannot resolve %s: "
+			"the time limit passed",
+			l->host);
 	l->dropped = started && result < 0;
 	pthread_mutex_unlock(&lookups.lock);
 	if (result < 0 && !started)
@@ -916,8 +919,8 @@ static int lookup_wait(struct lookup *l, int64_t deadline)
 }
 
 /* lookup_keep(to, found, port): copy what was found, without repeats. */
-static void lookup_keep(struct addr_list *to, const struct addrinfo *found,
-	int port)
+static void lookup_keep(
+	struct addr_list *to, const struct addrinfo *found, int port)
 {
 	struct addr a;
 	int i;
@@ -942,16 +945,16 @@ static int lookup_failed(const char *host, int code, int error)
 	if (code == EAI_SYSTEM)
 		return fail_as(UNRESOLVED, "cannot resolve %s: %s", host,
 			strerror(error));
-	return fail_as(UNRESOLVED, "cannot resolve %s: %s", host,
-		gai_strerror(code));
+	return fail_as(
+		UNRESOLVED, "cannot resolve %s: %s", host, gai_strerror(code));
 }
 
 /*
  * target_resolve(t, deadline, to): the addresses of t in the order of
  * RFC 6724; a NULL host gives the wildcards, IPv6 first.
  */
-static int target_resolve(const struct target *t, int64_t deadline,
-	struct addr_list *to)
+static int target_resolve(
+	const struct target *t, int64_t deadline, struct addr_list *to)
 {
 	struct addrinfo hints = { .ai_family = t->family,
 		.ai_socktype = t->type,
@@ -971,14 +974,16 @@ static int target_resolve(const struct target *t, int64_t deadline,
 		freeaddrinfo(found);
 		return 0;
 	}
-	if (t->numeric)
-		return fail_as(MISUSED, "%s is no numeric address%s, and -n "
-			"allows no other", t->host,
+	if (t->numeric && t->host)
+		return fail_as(MISUSED,
+			"%s is no numeric address%s, and -n "
+			"allows no other",
+			t->host,
 			t->family == AF_UNSPEC ? "" : " of this family");
-	l = calloc(1, sizeof(*l));
+	l = t->host ? calloc(1, sizeof(*l)) : NULL;
 	if (!l || !(l->host = strdup(t->host))) {
 		free(l);
-		return fail("cannot look up %s:", t->host);
+		return fail("cannot look up %s:", t->host ? t->host : "*");
 	}
 	hints.ai_flags = 0;
 	l->hints = hints;
@@ -1002,8 +1007,8 @@ static void addr_list_interleave(struct addr_list *l)
 
 	for (i = 1; i < l->count; i++) {
 		j = i;
-		while (j < l->count && l->at[j].sa.sa_family ==
-			l->at[i - 1].sa.sa_family)
+		while (j < l->count &&
+			l->at[j].sa.sa_family == l->at[i - 1].sa.sa_family)
 			j++;
 		if (j == l->count)
 			return;
@@ -1020,13 +1025,13 @@ static void addr_list_interleave(struct addr_list *l)
  * Options on sockets, connecting (dial), listening (announce), accepting, and
  * single datagrams.  The only calls of socket(2) are here.
  */
-struct prefs {                  /* -1: what the system does by itself */
+struct prefs { /* -1: what the system does by itself */
 	int64_t rcvbuf, sndbuf, tos, ttl, backlog, mode;
 	int keepalive;
 	int64_t keep_idle, keep_interval, keep_count;
 	bool nodelay, reuseaddr, reuseport, broadcast;
-	const char *source;     /* local address or path, or NULL */
-	int source_port;        /* 0: any */
+	const char *source; /* local address or path, or NULL */
+	int source_port;    /* 0: any */
 };
 
 struct listeners {
@@ -1034,12 +1039,12 @@ struct listeners {
 	struct pollfd fd[LISTENERS];
 };
 
-static struct {                 /* the name of a socket in the file system */
+static struct { /* the name of a socket in the file system */
 	bool there;
 	char path[ADDR_TEXT];
 	dev_t dev;
 	ino_t ino;
-} litter;                       /* announce and dial write it */
+} litter; /* announce and dial write it */
 
 /* litter_remove(): unlink the socket if it is still ours; for handlers too. */
 static void litter_remove(void)
@@ -1066,8 +1071,7 @@ static void litter_keep(const struct addr *a)
 	litter.there = true;
 }
 
-static int sock_set(int fd, int level, int option, int64_t to,
-	const char *what)
+static int sock_set(int fd, int level, int option, int64_t to, const char *what)
 {
 	int n = (int)to;
 
@@ -1109,8 +1113,9 @@ static int sock_tune(int fd, int family, int type, const struct prefs *p)
 
 	/* An IPv6 socket may carry IPv4 as well, but not everywhere. */
 	for (size_t i = 0; i < COUNT(list); i++)
-		if (list[i].wanted && sock_set(fd, list[i].level,
-			list[i].option, list[i].to, list[i].what) < 0 &&
+		if (list[i].wanted &&
+			sock_set(fd, list[i].level, list[i].option, list[i].to,
+				list[i].what) < 0 &&
 			!(six && list[i].level == IPPROTO_IP))
 			return -1;
 	return 0;
@@ -1190,14 +1195,14 @@ static int sock_bind_local(int fd, const struct target *t,
 	if (local.len == 0 && family == AF_UNIX && t->type == SOCK_DGRAM) {
 		local.un.sun_family = AF_UNIX;
 		local.len = sizeof(sa_family_t);
-		snprintf(text, sizeof(text), "/tmp/sockcat.%ld",
-			(long)getpid());
+		snprintf(
+			text, sizeof(text), "/tmp/sockcat.%ld", (long)getpid());
 		if (!HAVE_ABSTRACT && addr_unix(text, &local) < 0)
 			return -1;
 	} else if (local.len == 0 && p->source_port > 0) {
 		local.sa.sa_family = (sa_family_t)family;
 		local.len = family == AF_INET6 ? sizeof(local.in6)
-			: sizeof(local.in);
+					       : sizeof(local.in);
 		addr_set_port(&local, p->source_port);
 	}
 	if (local.len == 0)
@@ -1256,10 +1261,10 @@ struct race {
 	int64_t deadline;
 	struct addr local;
 	struct addr_list list;
-	int next;               /* the address to start with */
+	int next; /* the address to start with */
 	int running;
 	struct pollfd fd[ADDRESSES];
-	int which[ADDRESSES];   /* the address of each running attempt */
+	int which[ADDRESSES]; /* the address of each running attempt */
 };
 
 static int race_failed(const struct race *r, int which, int error)
@@ -1363,7 +1368,8 @@ static int race_run(struct race *r, struct addr *peer)
 		if (r->running == 0)
 			break;
 		until = r->next < r->list.count && next_start < r->deadline
-			? next_start : r->deadline;
+			? next_start
+			: r->deadline;
 		before = r->running;
 		if (poll(r->fd, (nfds_t)r->running, poll_time(until)) > 0)
 			fd = race_look(r, peer);
@@ -1383,8 +1389,8 @@ static int race_run(struct race *r, struct addr *peer)
  * dial(t, p, deadline, peer): connect to t, racing its addresses (RFC 8305).
  * Fill peer; return a blocking socket, or -1 with the last address's reason.
  */
-static int dial(const struct target *t, const struct prefs *p,
-	int64_t deadline, struct addr *peer)
+static int dial(const struct target *t, const struct prefs *p, int64_t deadline,
+	struct addr *peer)
 {
 	struct race r = { .target = t, .prefs = p, .deadline = deadline };
 	int fd;
@@ -1416,7 +1422,8 @@ static int unix_replace(const struct addr *a, int type)
 		return errno == ENOENT ? 0 : fail("cannot bind to %s:", path);
 	if (!S_ISSOCK(st.st_mode))
 		return fail("cannot bind to %s: the file is there and is no "
-			"socket", path);
+			    "socket",
+			path);
 	fd = sock_new(AF_UNIX, type);
 	if (fd < 0)
 		return fail("cannot create a socket:");
@@ -1460,13 +1467,14 @@ static int group_join(int fd, const struct addr *a)
 		.ipv6mr_interface = a->in6.sin6_scope_id };
 	char text[ADDR_TEXT];
 	int result = a->sa.sa_family == AF_INET6
-		? setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &six,
-			sizeof(six))
+		? setsockopt(
+			  fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &six, sizeof(six))
 		: setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &four,
-			sizeof(four));
+			  sizeof(four));
 
-	return result == 0 ? 0 : fail("cannot join the group %s:",
-		addr_host(a, text));
+	return result == 0
+		? 0
+		: fail("cannot join the group %s:", addr_host(a, text));
 }
 
 /* datagrams_queue(fd): a burst shall wait there; -v tells if it is small. */
@@ -1495,8 +1503,9 @@ static int ip_bind(int fd, const struct target *t, const struct addr *a,
 	if (p->reuseport &&
 		sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1, "--reuseport") < 0)
 		return -1;
-	if (a->sa.sa_family == AF_INET6 && sock_set(fd, IPPROTO_IPV6,
-		IPV6_V6ONLY, !dual, "IPV6_V6ONLY") < 0)
+	if (a->sa.sa_family == AF_INET6 &&
+		sock_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual, "IPV6_V6ONLY") <
+			0)
 		return -1;
 	if (t->type == SOCK_DGRAM && p->rcvbuf < 0)
 		datagrams_queue(fd);
@@ -1527,8 +1536,8 @@ static int listen_on(const struct target *t, const struct addr *a,
 		result = unix_bind(fd, a, t->type, p->mode);
 	else if (result == 0)
 		result = ip_bind(fd, t, a, p, dual);
-	if (result == 0 && t->type == SOCK_STREAM && listen(fd,
-		p->backlog < 0 ? INT_MAX : (int)p->backlog) < 0)
+	if (result == 0 && t->type == SOCK_STREAM &&
+		listen(fd, p->backlog < 0 ? INT_MAX : (int)p->backlog) < 0)
 		result = fail("cannot listen on %s (%s):", addr_text(a, text),
 			target_kind(t));
 	if (result == 0)
@@ -1595,8 +1604,8 @@ static int announce_all(const struct target *t, const struct prefs *p,
  * announce_any(t, p, ls): every address: one socket for both families, two
  * where a socket serves only one, IPv4 alone where there is no IPv6.
  */
-static int announce_any(const struct target *t, const struct prefs *p,
-	struct listeners *ls)
+static int announce_any(
+	const struct target *t, const struct prefs *p, struct listeners *ls)
 {
 	struct addr_list list = { .count = 2 };
 
@@ -1662,7 +1671,8 @@ static void listeners_tell(const struct listeners *ls, const struct target *t)
 		tell("%s on %s", verb, addr_text(&a, text));
 		if (a.sa.sa_family == AF_INET6 && !t->host &&
 			getsockopt(ls->fd[i].fd, IPPROTO_IPV6, IPV6_V6ONLY,
-				&only, &len) == 0 && !only)
+				&only, &len) == 0 &&
+			!only)
 			tell("%s on 0.0.0.0 %d", verb, addr_port(&a));
 	}
 }
@@ -1696,7 +1706,7 @@ static int accept_peer(int listener, struct addr *peer)
 /* wait_for_one(ls, deadline): the listener that has something; -1 if none. */
 static int wait_for_one(struct listeners *ls, int64_t deadline)
 {
-	struct pollfd fd[LISTENERS];    /* several threads may wait */
+	struct pollfd fd[LISTENERS]; /* several threads may wait */
 	int n;
 
 	memcpy(fd, ls->fd, sizeof(fd));
@@ -1706,7 +1716,8 @@ static int wait_for_one(struct listeners *ls, int64_t deadline)
 	for (int i = 0; i < ls->count && n > 0; i++)
 		if (fd[i].revents)
 			return fd[i].fd;
-	return n < 0 ? fail("cannot wait for a client:")
+	return n < 0
+		? fail("cannot wait for a client:")
 		: fail_as(TIMED_OUT, "no client came within the time of -w");
 }
 
@@ -1714,8 +1725,7 @@ static int wait_for_one(struct listeners *ls, int64_t deadline)
  * accept_any(ls, deadline, peer): the next connection on any of the sockets,
  * which must not block; -1 with why and errno when none comes in time.
  */
-static int accept_any(struct listeners *ls, int64_t deadline,
-	struct addr *peer)
+static int accept_any(struct listeners *ls, int64_t deadline, struct addr *peer)
 {
 	int fd = -1, listener;
 
@@ -1740,7 +1750,7 @@ static void listeners_unblock(struct listeners *ls)
 /* The two ends of one datagram: who sent it, and which address it met. */
 struct gram {
 	struct addr peer;
-	int family;             /* of local; 0: there is none */
+	int family; /* of local; 0: there is none */
 	union {
 		struct in_pktinfo four;
 		struct in6_pktinfo six;
@@ -1748,8 +1758,9 @@ struct gram {
 };
 
 struct gram_control {
-	_Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(
-		struct in6_pktinfo)) + 64];
+	_Alignas(struct cmsghdr) char room[CMSG_SPACE(
+						   sizeof(struct in6_pktinfo)) +
+		64];
 };
 
 /* gram_note_local(g, c): keep the address that the datagram was sent to. */
@@ -1778,8 +1789,10 @@ static void gram_message(struct msghdr *m, struct gram *g, struct iovec *part,
 	struct gram_control *control)
 {
 	*m = (struct msghdr){ .msg_name = &g->peer.sa,
-		.msg_namelen = sizeof(g->peer.un), .msg_iov = part,
-		.msg_iovlen = 1, .msg_control = control,
+		.msg_namelen = sizeof(g->peer.un),
+		.msg_iov = part,
+		.msg_iovlen = 1,
+		.msg_control = control,
 		.msg_controllen = sizeof(*control) };
 }
 
@@ -1814,8 +1827,8 @@ static void gram_address(struct msghdr *m, const struct gram *g)
  * gram_recv(fd, buf, size, g, flags): one datagram and its ends.  Its length;
  * -1 with errno, EMSGSIZE when it was longer than size and is not to stay.
  */
-static ssize_t gram_recv(int fd, void *buf, size_t size, struct gram *g,
-	int flags)
+static ssize_t gram_recv(
+	int fd, void *buf, size_t size, struct gram *g, int flags)
 {
 	struct gram_control control;
 	struct iovec part = { buf, size };
@@ -1835,8 +1848,8 @@ static ssize_t gram_recv(int fd, void *buf, size_t size, struct gram *g,
 }
 
 /* gram_send(fd, buf, n, g, flags): an answer to g. */
-static ssize_t gram_send(int fd, const void *buf, size_t n,
-	const struct gram *g, int flags)
+static ssize_t gram_send(
+	int fd, const void *buf, size_t n, const struct gram *g, int flags)
 {
 	struct gram_control control = { .room = "" };
 	struct gram to = *g;
@@ -1859,12 +1872,12 @@ enum end_kind { CONSOLE, STREAM, DATAGRAM, SINK };
 struct end {
 	enum end_kind kind;
 	int fd;
-	struct gram *gram;      /* DATAGRAM, not connected: the peer */
-	bool strict;            /* ... and only its datagrams count */
-	void (*gate)(void *);   /* called before each read, or NULL */
-	int (*take)(void *, const char *, size_t);      /* SINK: 0 or -1 */
-	void *arg;              /* of gate and take */
-	size_t most;            /* bytes it takes in one piece; 0: any number */
+	struct gram *gram;    /* DATAGRAM, not connected: the peer */
+	bool strict;          /* ... and only its datagrams count */
+	void (*gate)(void *); /* called before each read, or NULL */
+	int (*take)(void *, const char *, size_t); /* SINK: 0 or -1 */
+	void *arg;                                 /* of gate and take */
+	size_t most; /* bytes it takes in one piece; 0: any number */
 };
 
 /* nothing_taken: a sink for what nobody wants. */
@@ -1924,12 +1937,16 @@ static int64_t stream_settle(int fd, int64_t patience, bool fin)
 	for (;;) {
 		n = recv(fd, scrap, sizeof(scrap), MSG_DONTWAIT);
 		error = n < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
-			errno != EINTR ? errno : sock_error(fd);
+				errno != EINTR
+			? errno
+			: sock_error(fd);
 		left = unacknowledged(fd) - fin;
-		if (left <= 0 && (HAVE_OUTQ || n == 0) && (n <= 0 || --spare == 0))
+		if (left <= 0 && (HAVE_OUTQ || n == 0) &&
+			(n <= 0 || --spare == 0))
 			return 0;
-		if (error || (left > 0 && left == last &&
-			now() - since >= patience)) {
+		if (error ||
+			(left > 0 && left == last &&
+				now() - since >= patience)) {
 			errno = error ? error : ETIMEDOUT;
 			return left > 0 ? left : 0;
 		}
@@ -1984,24 +2001,24 @@ static bool in_background(int fd)
  */
 struct flow {
 	struct end from, to;
-	atomic_llong got, put;  /* bytes read, bytes written */
-	atomic_llong reads;     /* how often something came: progress */
-	atomic_bool stuck;      /* waiting for the console to take more */
-	bool (*tick)(void *);   /* nothing for a while: is it over?  or NULL */
-	void *session;          /* of tick */
-	int64_t span;           /* how often to ask, for ... */
-	bool polled;            /* ... sockets that do not block */
-	int wake;               /* polled: readable when it is to end as soon
+	atomic_llong got, put; /* bytes read, bytes written */
+	atomic_llong reads;    /* how often something came: progress */
+	atomic_bool stuck;     /* waiting for the console to take more */
+	bool (*tick)(void *);  /* nothing for a while: is it over?  or NULL */
+	void *session;         /* of tick */
+	int64_t span;          /* how often to ask, for ... */
+	bool polled;           /* ... sockets that do not block */
+	int wake;              /* polled: readable when it is to end as soon
 				 * as nothing more is there; or -1 */
-	atomic_bool stop;       /* it is to end at once */
-	bool lean;              /* one of many: no large buffer at rest */
+	atomic_bool stop;      /* it is to end at once */
+	bool lean;             /* one of many: no large buffer at rest */
 };
 
 enum outcome {
-	ENDED,                  /* from has no more; all of it is written */
-	NOT_READ,               /* these two with errno in why.error */
+	ENDED,    /* from has no more; all of it is written */
+	NOT_READ, /* these two with errno in why.error */
 	NOT_WRITTEN,
-	STOPPED,                /* tick said so */
+	STOPPED, /* tick said so */
 };
 
 static long long value(atomic_llong *counter)
@@ -2012,8 +2029,8 @@ static long long value(atomic_llong *counter)
 /* add(counter, n): for the only thread that writes it. */
 static void add(atomic_llong *counter, long long n)
 {
-	atomic_store_explicit(counter, value(counter) + n,
-		memory_order_release);
+	atomic_store_explicit(
+		counter, value(counter) + n, memory_order_release);
 }
 
 /* flow_held(f): bytes that were read and are not written yet. */
@@ -2038,8 +2055,9 @@ static bool flow_blocked(struct flow *f, const struct end *e, short events)
 		atomic_store(&f->stuck, false);
 		return true;
 	}
-	if ((f->polled || f->span == 0) && poll(p, f->polled ? 2 : 1,
-		f->span > 0 ? poll_time(after(f->span)) : -1) != 0)
+	if ((f->polled || f->span == 0) &&
+		poll(p, f->polled ? 2 : 1,
+			f->span > 0 ? poll_time(after(f->span)) : -1) != 0)
 		return p[0].revents || !f->polled || !p[1].revents;
 	over = f->tick && f->tick(f->session);
 	errno = EAGAIN;
@@ -2084,13 +2102,13 @@ static enum outcome flow_failed(enum outcome how)
  */
 static enum outcome flow_write(struct flow *f, const char *buf, size_t n)
 {
-	size_t done = 0, most = f->tick && f->to.kind == STREAM ? SCRAP_SIZE
-		: n;
+	size_t done = 0,
+	       most = f->tick && f->to.kind == STREAM ? SCRAP_SIZE : n;
 	ssize_t w;
 
 	do {
-		w = end_write(&f->to, buf + done, n - done < most ? n - done
-			: most);
+		w = end_write(
+			&f->to, buf + done, n - done < most ? n - done : most);
 		if (w < 0 && !flow_wait(f, &f->to, POLLOUT))
 			return flow_failed(NOT_WRITTEN);
 		if (w > 0) {
@@ -2102,8 +2120,8 @@ static enum outcome flow_write(struct flow *f, const char *buf, size_t n)
 }
 
 /* flow_step(f, buf, size, n): read once into buf, write it all; n: how much. */
-static enum outcome flow_step(struct flow *f, char *buf, size_t size,
-	ssize_t *n)
+static enum outcome flow_step(
+	struct flow *f, char *buf, size_t size, ssize_t *n)
 {
 	while ((*n = end_read(&f->from, buf, size)) < 0)
 		if (!flow_wait(f, &f->from, POLLIN))
@@ -2122,10 +2140,10 @@ static enum outcome flow_step(struct flow *f, char *buf, size_t size,
 
 /* How a pump moves bytes; picked once, by what its descriptors are. */
 enum way {
-	COPY,                   /* read and write */
-	DIRECT,                 /* splice: one of them is a pipe */
-	SEND_FILE,              /* sendfile: a regular file to a socket */
-	THROUGH,                /* splice through a pipe of our own */
+	COPY,      /* read and write */
+	DIRECT,    /* splice: one of them is a pipe */
+	SEND_FILE, /* sendfile: a regular file to a socket */
+	THROUGH,   /* splice through a pipe of our own */
 };
 
 static enum way flow_way(const struct flow *f)
@@ -2159,8 +2177,9 @@ static bool flow_rests(struct flow *f)
 static enum outcome flow_copy(struct flow *f)
 {
 	bool messages = f->from.kind == DATAGRAM;
-	size_t limit = messages ? BUFFER_SIZE : f->to.most > 0 ? f->to.most
-		: CHUNK;
+	size_t limit = messages  ? BUFFER_SIZE
+		: f->to.most > 0 ? f->to.most
+				 : CHUNK;
 	size_t size = limit < SMALL_SIZE ? limit : SMALL_SIZE;
 	bool at_once = messages || f->to.most > 0;
 	char small[SMALL_SIZE], *large = at_once ? buffer_new(limit) : NULL;
@@ -2178,7 +2197,7 @@ static enum outcome flow_copy(struct flow *f)
 			how = STOPPED;
 		else
 			how = large ? flow_step(f, large, limit, &n)
-				: flow_step(f, small, size, &n);
+				    : flow_step(f, small, size, &n);
 		if (!large && n == (ssize_t)size && size < limit)
 			large = buffer_new(limit);
 	}
@@ -2227,7 +2246,8 @@ static enum outcome flow_move(struct flow *f, enum way way, bool *over)
 		}
 		if (!flow_wait(f, &f->to, POLLOUT))
 			return flow_failed(may_fail_reading && errno != EPIPE
-				? NOT_READ : NOT_WRITTEN);
+					? NOT_READ
+					: NOT_WRITTEN);
 	}
 	return STOPPED;
 }
@@ -2276,8 +2296,9 @@ static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
 	for (*over = true; *over;) {
 		if (f->stop)
 			return STOPPED;
-		n = flow_silent(f) ? -1 : move_pipe(f->from.fd, own[1],
-			MOVE_CHUNK, true);
+		n = flow_silent(f)
+			? -1
+			: move_pipe(f->from.fd, own[1], MOVE_CHUNK, true);
 		if (n == 0)
 			return ENDED;
 		if (n < 0 && flow_cannot())
@@ -2289,8 +2310,8 @@ static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
 		add(&f->got, n);
 		add(&f->reads, 1);
 		while (*over && flow_held(f) > 0) {
-			n = move_pipe(own[0], f->to.fd, (size_t)flow_held(f),
-				true);
+			n = move_pipe(
+				own[0], f->to.fd, (size_t)flow_held(f), true);
 			if (n > 0)
 				add(&f->put, n);
 			else if (flow_cannot())
@@ -2328,7 +2349,7 @@ static enum outcome pump(struct flow *f)
  * stood still.
  */
 struct clock {
-	int64_t limit;          /* nanoseconds, or NEVER */
+	int64_t limit; /* nanoseconds, or NEVER */
 	int64_t mark, since;
 };
 
@@ -2350,38 +2371,39 @@ static int64_t tick_span(int64_t a, int64_t b, int64_t c)
 
 	if (c < least)
 		least = c;
-	return least == NEVER ? 0 : least / 8 > SECOND ? SECOND
-		: least / 8 + MS;
+	return least == NEVER        ? 0
+		: least / 8 > SECOND ? SECOND
+				     : least / 8 + MS;
 }
 
 /* What a relay is to do; the times are limits, NEVER without one. */
 struct rules {
-	int64_t wait;           /* -w: silence */
-	int64_t idle;           /* --idle-timeout: silence */
-	int64_t quit;           /* -q */
-	bool half_close;        /* at the end of input */
+	int64_t wait;    /* -w: silence */
+	int64_t idle;    /* --idle-timeout: silence */
+	int64_t quit;    /* -q */
+	bool half_close; /* at the end of input */
 	bool recv_only, send_only;
-	bool echo;              /* no console: what comes goes back */
-	bool reset;             /* how to close */
-	bool listening;         /* the peer came to us */
-	bool terminal;          /* standard input is one */
-	const char *place;      /* the peer, for messages */
+	bool echo;         /* no console: what comes goes back */
+	bool reset;        /* how to close */
+	bool listening;    /* the peer came to us */
+	bool terminal;     /* standard input is one */
+	const char *place; /* the peer, for messages */
 };
 
 struct relay {
 	const struct rules *rules;
 	int fd;
-	int wake[2];            /* a pipe, closed when down is to end; or -1 */
+	int wake[2]; /* a pipe, closed when down is to end; or -1 */
 	bool stream;
-	struct flow up, down;   /* console to peer, peer to console */
-	pthread_mutex_t lock;   /* guards all that follows */
+	struct flow up, down; /* console to peer, peer to console */
+	pthread_mutex_t lock; /* guards all that follows */
 	pthread_cond_t changed;
 	enum { ABSENT, RUNNING, CLOSING, OVER } up_state;
 	enum outcome up_how;
 	struct why up_why;
 	bool down_ended;
-	bool fin;               /* ours is sent */
-	enum { GOING, QUIT, SILENT, IDLE } verdict;     /* what ended it */
+	bool fin;                                   /* ours is sent */
+	enum { GOING, QUIT, SILENT, IDLE } verdict; /* what ended it */
 	struct clock silence, idle, quit;
 };
 
@@ -2461,8 +2483,7 @@ static void *relay_up(void *arg)
 	r->up_how = how;
 	if (how == NOT_WRITTEN)
 		r->up_why = why;
-	wake = how == NOT_WRITTEN || r->rules->send_only ||
-		r->rules->quit == 0;
+	wake = how == NOT_WRITTEN || r->rules->send_only || r->rules->quit == 0;
 	if (wake && r->verdict == GOING)
 		r->verdict = QUIT;
 	pthread_cond_broadcast(&r->changed);
@@ -2497,8 +2518,8 @@ static void relay_watch(struct relay *r)
 	struct pollfd p = { .fd = r->fd };
 	struct clock patience = { .limit = 2 * SECOND };
 	bool gone = false, at_once = r->rules->terminal || r->rules->quit == 0;
-	int64_t step = tick_span(r->quit.limit, r->silence.limit,
-		r->idle.limit);
+	int64_t step =
+		tick_span(r->quit.limit, r->silence.limit, r->idle.limit);
 
 	if (step == 0)
 		step = SECOND / 2;
@@ -2506,8 +2527,8 @@ static void relay_watch(struct relay *r)
 	r->down_ended = true;
 	r->quit.since = 0;
 	pthread_cond_broadcast(&r->changed);
-	while (r->verdict == GOING && (r->up_state == RUNNING ||
-		r->up_state == CLOSING)) {
+	while (r->verdict == GOING &&
+		(r->up_state == RUNNING || r->up_state == CLOSING)) {
 		if ((gone || at_once) && relay_input_rests(r))
 			break;
 		if (gone || at_once) {
@@ -2519,7 +2540,7 @@ static void relay_watch(struct relay *r)
 		}
 		if (clock_passed(&patience, value(&r->up.put)) && !gone) {
 			say("peer has ended; waiting for the end of standard "
-				"input (-q bounds it)");
+			    "input (-q bounds it)");
 			patience.limit = NEVER;
 		}
 		pthread_mutex_unlock(&r->lock);
@@ -2561,28 +2582,33 @@ static int relay_limited(struct relay *r)
 	const char *place = r->rules->place;
 	bool input_ended = r->up_state > RUNNING && r->up_how != STOPPED;
 	int64_t patience = r->rules->quit > 0 && !r->rules->send_only ? 0
-		: r->rules->quit == 0 ? farewell : r->silence.limit;
+		: r->rules->quit == 0                                 ? farewell
+				      : r->silence.limit;
 	int64_t lost;
-	bool left;              /* input, that the peer does not take */
+	bool left; /* input, that the peer does not take */
 
 	if (r->verdict == IDLE)
-		return fail_as(TIMED_OUT, "connection to %s: silent for the "
-			"time of --idle-timeout", place);
+		return fail_as(TIMED_OUT,
+			"connection to %s: silent for the "
+			"time of --idle-timeout",
+			place);
 	if (r->verdict == SILENT && input_ended &&
 		(!r->stream || value(&r->down.reads) > 0))
 		return 0;
 	if (r->verdict == SILENT)
 		return fail_as(TIMED_OUT, "connection to %s: %s (-w)", place,
 			input_ended ? "no answer" : "silent");
-	left = r->down_ended && (r->up_state == RUNNING ? !relay_input_rests(r)
-		: r->up_how == STOPPED);
+	left = r->down_ended &&
+		(r->up_state == RUNNING ? !relay_input_rests(r)
+					: r->up_how == STOPPED);
 	lost = relay_undelivered(r, patience);
 	if (lost == 0 && left)
 		return fail("connection to %s failed: the time of -q passed "
-			"before the end of standard input", place);
+			    "before the end of standard input",
+			place);
 	if (lost > 0)
-		return bytes_lost("connection to", place, errno
-			? strerror(errno) : "the time of -q passed", lost,
+		return bytes_lost("connection to", place,
+			errno ? strerror(errno) : "the time of -q passed", lost,
 			FAILED);
 	return 0;
 }
@@ -2595,7 +2621,8 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 {
 	const char *place = r->rules->place;
 	int64_t limit = r->silence.limit < r->idle.limit ? r->silence.limit
-		: r->idle.limit, lost;
+							 : r->idle.limit,
+		lost;
 	int error;
 
 	/* For good: nothing that the other thread may still do counts. */
@@ -2610,7 +2637,7 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 		return bytes_lost("write to", place, r->up_why.text,
 			relay_undelivered(r, 0), FAILED);
 	error = down == NOT_READ || down == NOT_WRITTEN ? reason->error
-		: sock_error(r->fd);
+							: sock_error(r->fd);
 	if (error)
 		return bytes_lost("connection to", place, strerror(error),
 			relay_undelivered(r, 0), FAILED);
@@ -2622,10 +2649,10 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 	if (lost > 0)
 		return bytes_lost("connection to", place, strerror(errno), lost,
 			errno == ETIMEDOUT && limit < NEVER ? TIMED_OUT
-			: FAILED);
+							    : FAILED);
 	if (r->up_state == OVER && r->up_how == NOT_READ)
-		return fail("read from standard input failed: %s",
-			r->up_why.text);
+		return fail(
+			"read from standard input failed: %s", r->up_why.text);
 	return 0;
 }
 
@@ -2640,7 +2667,9 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 {
 	struct end console = { .kind = CONSOLE, .fd = STDIN_FILENO };
 	struct end peer = { .kind = type == SOCK_STREAM ? STREAM : DATAGRAM,
-		.fd = fd, .gram = gram, .strict = rules->listening };
+		.fd = fd,
+		.gram = gram,
+		.strict = rules->listening };
 	struct end sink = { .kind = SINK, .take = nothing_taken };
 	struct end target = peer;
 	enum outcome down;
@@ -2656,11 +2685,16 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	r->idle.limit = rules->idle;
 	r->quit.limit = rules->quit;
 	target.most = r->stream ? 0 : DATAGRAM_OUT;
-	r->up = (struct flow){ .from = console, .to = target,
-		.tick = relay_tick, .session = r };
+	r->up = (struct flow){
+		.from = console, .to = target, .tick = relay_tick, .session = r
+	};
 	console.fd = STDOUT_FILENO;
-	r->down = (struct flow){ .from = peer, .to = rules->send_only ? sink
-		: rules->echo ? peer : console, .tick = relay_tick, .session = r };
+	r->down = (struct flow){ .from = peer,
+		.to = rules->send_only ? sink
+			: rules->echo  ? peer
+				       : console,
+		.tick = relay_tick,
+		.session = r };
 	span = tick_span(rules->wait, rules->idle, rules->quit);
 	r->wake[0] = r->wake[1] = -1;
 	if ((rules->quit == 0 || rules->send_only) && pipe_new(r->wake) < 0)
@@ -2668,8 +2702,10 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	r->up.span = r->down.span = span;
 	r->up.wake = -1;
 	r->down.wake = r->wake[0];
-	r->up.polled = r->down.polled = r->wake[0] >= 0 || (r->stream &&
-		(flow_way(&r->up) == DIRECT || flow_way(&r->down) == DIRECT));
+	r->up.polled = r->down.polled = r->wake[0] >= 0 ||
+		(r->stream &&
+			(flow_way(&r->up) == DIRECT ||
+				flow_way(&r->down) == DIRECT));
 	if (r->up.polled)
 		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 	else if (span > 0)
@@ -2697,23 +2733,23 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 struct server {
 	void (*service)(void *arg, int fd, const struct addr *peer);
 	void *arg;
-	int64_t most;           /* peers at the same time; 0: any number */
+	int64_t most; /* peers at the same time; 0: any number */
 	struct listeners *listeners;
-	pthread_mutex_t lock;   /* guards what follows */
+	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
-	int64_t taken;          /* of those places */
-	bool any;               /* there has been one */
-	bool told;              /* that something has run out */
-	bool lacking;           /* a worker could not be started */
+	int64_t taken; /* of those places */
+	bool any;      /* there has been one */
+	bool told;     /* that something has run out */
+	bool lacking;  /* a worker could not be started */
 	struct door *door;
 	int doors;
 };
 
-struct door {                   /* a listening socket and its workers */
+struct door { /* a listening socket and its workers */
 	struct server *server;
-	int fd;                 /* under a limit: one door, all sockets */
-	int waiting;            /* workers in accept(2) */
-	void *(*run)(void *);   /* what a worker does with its door */
+	int fd;               /* under a limit: one door, all sockets */
+	int waiting;          /* workers in accept(2) */
+	void *(*run)(void *); /* what a worker does with its door */
 };
 
 /*
@@ -2808,8 +2844,8 @@ static void *worker(void *arg)
 		if (alone)
 			door_follow(d);
 		if (loudness > 0)
-			tell("Connection received on %s", addr_text(&peer,
-				text));
+			tell("Connection received on %s",
+				addr_text(&peer, text));
 		s->service(s->arg, fd, &peer);
 		door_leave(d, true);
 		pthread_mutex_lock(&s->lock);
@@ -2838,8 +2874,10 @@ static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 	if (s->most > 0)
 		listeners_unblock(ls);
 	for (int i = 0; i < s->doors; i++) {
-		doors[i] = (struct door){ .server = s, .fd = ls->fd[i].fd,
-			.waiting = WAITING, .run = worker };
+		doors[i] = (struct door){ .server = s,
+			.fd = ls->fd[i].fd,
+			.waiting = WAITING,
+			.run = worker };
 		for (int k = 0; k < WAITING; k++)
 			door_follow(&doors[i]);
 	}
@@ -2847,8 +2885,9 @@ static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 	while (in_time && !s->any && !s->lacking)
 		in_time = signal_wait(&s->changed, &s->lock, deadline);
 	pthread_mutex_unlock(&s->lock);
-	return in_time ? 0 : fail_as(TIMED_OUT,
-		"no client came within the time of -w");
+	return in_time
+		? 0
+		: fail_as(TIMED_OUT, "no client came within the time of -w");
 }
 
 /*
@@ -2862,8 +2901,8 @@ _Noreturn static void server_stay(struct server *s)
 
 	for (;;) {
 		pthread_mutex_lock(&s->lock);
-		signal_wait(&s->changed, &s->lock, s->lacking
-			? after(short_pause) : NEVER);
+		signal_wait(&s->changed, &s->lock,
+			s->lacking ? after(short_pause) : NEVER);
 		pthread_mutex_unlock(&s->lock);
 		for (d = s->door; s->lacking && d < s->door + s->doors; d++) {
 			pthread_mutex_lock(&s->lock);
@@ -2889,34 +2928,34 @@ _Noreturn static void server_stay(struct server *s)
  * In a hub all hear and tell one room.  When a listener relays for several
  * peers there are two: the console tells the peers one and hears the other.
  */
-enum { PADDING, CONSOLE_ID };   /* the first ids; peers have those after */
+enum { PADDING, CONSOLE_ID }; /* the first ids; peers have those after */
 
-struct record {                 /* in the ring, before its bytes */
+struct record { /* in the ring, before its bytes */
 	uint32_t size;
-	uint32_t from;          /* the id of who posted it */
+	uint32_t from; /* the id of who posted it */
 };
 
 struct member {
 	struct room *hears, *tells;
 	uint32_t id;
-	int fd;                 /* -1: the console */
+	int fd; /* -1: the console */
 	char place[PLACE_TEXT];
-	struct flow flow;       /* from the peer to the room */
+	struct flow flow; /* from the peer to the room */
 	struct clock silence;
-	struct clock hush;      /* before the FIN of a room without messages */
+	struct clock hush; /* before the FIN of a room without messages */
 	/* Under the lock of the room that it hears: */
 	struct member *next;
-	uint64_t at;            /* the record to hear next */
-	uint32_t part;          /* bytes of it that it has */
+	uint64_t at;   /* the record to hear next */
+	uint32_t part; /* bytes of it that it has */
 	atomic_llong sent;
-	int64_t owed;           /* time that others have waited for it */
+	int64_t owed; /* time that others have waited for it */
 	bool lags, gone, evicted, fin;
-	bool ended;             /* it will post no more */
+	bool ended; /* it will post no more */
 };
 
 struct room {
-	pthread_mutex_t turn;   /* one poster at a time: one order for all */
-	pthread_mutex_t lock;   /* guards what follows */
+	pthread_mutex_t turn; /* one poster at a time: one order for all */
+	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t posted, moved;
 	char *ring;
 	uint64_t head;          /* where the next record goes */
@@ -2924,9 +2963,9 @@ struct room {
 	int peers;              /* members that are not the console */
 	uint32_t joined;        /* how many ever did */
 	int laggards;
-	bool ended;             /* nothing more will be posted: send FINs */
-	bool hushed;            /* ... but nothing ever was: to the silent */
-	int wake[2];            /* a pipe that interrupts the courier */
+	bool ended;  /* nothing more will be posted: send FINs */
+	bool hushed; /* ... but nothing ever was: to the silent */
+	int wake[2]; /* a pipe that interrupts the courier */
 };
 
 static struct record *record_at(struct room *r, uint64_t at)
@@ -3008,8 +3047,9 @@ static void member_drop(struct room *r, struct member *m, const char *reason)
  */
 static void member_finish(struct room *r, struct member *m)
 {
-	if (!r->ended || m->fin || m->gone || m->at < r->head || (r->hushed &&
-		!m->ended && !clock_passed(&m->hush, value(&m->flow.reads))))
+	if (!r->ended || m->fin || m->gone || m->at < r->head ||
+		(r->hushed && !m->ended &&
+			!clock_passed(&m->hush, value(&m->flow.reads))))
 		return;
 	m->fin = true;
 	shutdown(m->fd, SHUT_WR);
@@ -3061,8 +3101,8 @@ static void deliver(struct room *r, struct member *m)
 }
 
 /* room_is_behind(r, m, need): need more bytes would overtake m. */
-static bool room_is_behind(const struct room *r, const struct member *m,
-	uint64_t need)
+static bool room_is_behind(
+	const struct room *r, const struct member *m, uint64_t need)
 {
 	return r->head + need - m->at > RING_SIZE;
 }
@@ -3092,8 +3132,8 @@ static void room_make_space(struct room *r, uint64_t need)
 
 	while ((m = room_slowest(r, need))) {
 		start = now();
-		signal_wait(&r->moved, &r->lock, m->fd < 0 ? NEVER
-			: start + eviction - m->owed);
+		signal_wait(&r->moved, &r->lock,
+			m->fd < 0 ? NEVER : start + eviction - m->owed);
 		waited = now() - start;
 		for (m = r->members; m; m = m->next) {
 			if (m->fd < 0 || !room_is_behind(r, m, need))
@@ -3117,14 +3157,16 @@ static void room_wait_for_readers(struct room *r, uint64_t need)
 	struct member *m;
 
 	while ((m = room_slowest(r, need)) &&
-		(m->fd < 0 || !clock_passed(&progress, value(&m->sent) -
-			unacknowledged(m->fd) + ((int64_t)m->id << 40))))
+		(m->fd < 0 ||
+			!clock_passed(&progress,
+				value(&m->sent) - unacknowledged(m->fd) +
+					((int64_t)m->id << 40))))
 		signal_wait(&r->moved, &r->lock, after(eviction / 8));
 }
 
 /* room_put(r, from, buf, size): a record at the head of the ring. */
-static void room_put(struct room *r, uint32_t from, const char *buf,
-	size_t size)
+static void room_put(
+	struct room *r, uint32_t from, const char *buf, size_t size)
 {
 	struct record *rec = record_at(r, r->head);
 
@@ -3147,8 +3189,8 @@ static uint64_t room_pad(const struct room *r, uint64_t need)
  * room_post(r, from, buf, size): have all others hear it.  What the console
  * posts waits until there is somebody to hear it.
  */
-static void room_post(struct room *r, const struct member *from,
-	const char *buf, size_t size)
+static void room_post(
+	struct room *r, const struct member *from, const char *buf, size_t size)
 {
 	uint64_t need = record_room(size), pad, start;
 	bool console = from->fd < 0;
@@ -3334,8 +3376,8 @@ static enum outcome room_to_console(struct member *m)
 static void member_stay(struct member *m)
 {
 	struct pollfd p = { .fd = m->fd };
-	int64_t step = m->flow.tick ? tick_span(m->silence.limit, NEVER,
-		NEVER) : 0;
+	int64_t step =
+		m->flow.tick ? tick_span(m->silence.limit, NEVER, NEVER) : 0;
 
 	pthread_mutex_lock(&m->hears->lock);
 	m->ended = true;
@@ -3353,8 +3395,9 @@ static bool member_tick(void *arg)
 	bool passed;
 
 	pthread_mutex_lock(&m->hears->lock);
-	passed = clock_passed(&m->silence, value(&m->flow.reads) +
-		value(&m->sent) - unacknowledged(m->fd));
+	passed = clock_passed(&m->silence,
+		value(&m->flow.reads) + value(&m->sent) -
+			unacknowledged(m->fd));
 	pthread_mutex_unlock(&m->hears->lock);
 	return passed;
 }
@@ -3370,36 +3413,36 @@ enum { PEER_BUCKETS = 256 };
 
 struct peer {
 	struct gram gram;
-	int fd;                 /* the socket that it writes to */
-	int64_t heard;          /* when it last did */
-	struct peer *next;      /* in its bucket */
+	int fd;            /* the socket that it writes to */
+	int64_t heard;     /* when it last did */
+	struct peer *next; /* in its bucket */
 };
 
 struct peers {
-	pthread_mutex_t lock;   /* guards all of it */
+	pthread_mutex_t lock; /* guards all of it */
 	pthread_cond_t came;
 	struct peer *bucket[PEER_BUCKETS];
 	int64_t count, most;
-	int64_t memory;         /* how long a silent one is remembered */
+	int64_t memory; /* how long a silent one is remembered */
 };
 
 struct port {
 	int fd;
-	struct peers *peers;    /* NULL: they are not remembered */
+	struct peers *peers; /* NULL: they are not remembered */
 	/* What to do with a message; NULL: send it back. */
 	void (*heard)(struct port *p, const char *buf, size_t n,
 		const struct gram *from);
 	void *arg;
-	bool (*tick)(struct port *p);   /* nothing came for a while; or NULL */
-	atomic_llong *reads;            /* of all sockets of this port */
+	bool (*tick)(struct port *p); /* nothing came for a while; or NULL */
+	atomic_llong *reads;          /* of all sockets of this port */
 	struct clock silence;
-	int64_t hasty;                  /* until when no answer is waited for */
+	int64_t hasty; /* until when no answer is waited for */
 };
 
 static unsigned int peer_hash(const struct addr *a)
 {
 	const unsigned char *p = (const unsigned char *)&a->sa;
-	unsigned int hash = 2166136261U;        /* FNV-1a */
+	unsigned int hash = 2166136261U; /* FNV-1a */
 
 	for (socklen_t i = 0; i < a->len; i++)
 		hash = (hash ^ p[i]) * 16777619U;
@@ -3500,8 +3543,8 @@ static bool peer_send(const struct peer *p, const char *buf, size_t n)
  * peers_send(ps, buf, n, except): to all that are remembered but one.  -1 when
  * the datagram is too long for any of them; a peer that is gone is forgotten.
  */
-static int peers_send(struct peers *ps, const char *buf, size_t n,
-	const struct gram *except)
+static int peers_send(
+	struct peers *ps, const char *buf, size_t n, const struct gram *except)
 {
 	char text[ADDR_TEXT];
 	const char *reason;
@@ -3512,16 +3555,17 @@ static int peers_send(struct peers *ps, const char *buf, size_t n,
 	for (int i = 0; i < PEER_BUCKETS; i++)
 		for (p = &ps->bucket[i]; (q = *p);) {
 			p = &q->next;
-			if ((except && addr_same(&except->peer,
-				&q->gram.peer)) || peer_send(q, buf, n))
+			if ((except &&
+				    addr_same(&except->peer, &q->gram.peer)) ||
+				peer_send(q, buf, n))
 				continue;
 			if (errno == EMSGSIZE) {
 				result = -1;
 				continue;
 			}
 			reason = strerror(errno);
-			say("send to %s failed: %s; forgotten", addr_text(
-				&q->gram.peer, text), reason);
+			say("send to %s failed: %s; forgotten",
+				addr_text(&q->gram.peer, text), reason);
 			for (p = &ps->bucket[i]; *p != q; p = &(*p)->next)
 				continue;
 			peers_forget(ps, p);
@@ -3575,8 +3619,7 @@ static void port_answer(struct port *p, struct many *m, int n)
  * port_hear(p, m, slots, n): n messages have come.  An echo answers all of
  * them at once, but those that have no return address.
  */
-static void port_hear(struct port *p, struct many *m, struct slot *slots,
-	int n)
+static void port_hear(struct port *p, struct many *m, struct slot *slots, int n)
 {
 	int answers = 0;
 
@@ -3604,17 +3647,20 @@ static void port_hear(struct port *p, struct many *m, struct slot *slots,
  */
 static int port_run(struct port *p)
 {
-	enum { STRIDE = BUFFER_SIZE + 4096 };   /* not all in one cache set */
+	enum { STRIDE = BUFFER_SIZE + 4096 }; /* not all in one cache set */
 	char *buf = buffer_new((size_t)BATCH * STRIDE);
 	struct slot *slots = calloc(BATCH, sizeof(*slots));
 	struct many m[BATCH];
 	int n;
 
-	if (!buf || !slots)
+	if (!buf || !slots) {
+		buffer_free(buf, (size_t)BATCH * STRIDE);
+		free(slots);
 		return fail("cannot receive:");
+	}
 	for (;;) {
 		for (int i = 0; i < BATCH; i++) {
-			slots[i].part.iov_base = buf + i * STRIDE;
+			slots[i].part.iov_base = buf + (size_t)i * STRIDE;
 			slots[i].part.iov_len = BUFFER_SIZE;
 			gram_message(&m[i].msg_hdr, &slots[i].gram,
 				&slots[i].part, &slots[i].control);
@@ -3651,9 +3697,9 @@ struct options {
 	bool listen, keep, echo, hub, zero;
 	bool udp, unixsock, numeric, four, six;
 	bool recv_only, send_only, no_shutdown, reset, quit_given;
-	int64_t wait, idle, quit, max_time;     /* NEVER: no limit */
-	int64_t most;                           /* 0: any number of peers */
-	const char *port_text;                  /* of -p */
+	int64_t wait, idle, quit, max_time; /* NEVER: no limit */
+	int64_t most;                       /* 0: any number of peers */
+	const char *port_text;              /* of -p */
 	struct prefs prefs;
 	struct target target;
 };
@@ -3703,8 +3749,9 @@ static void tell_connected(const struct target *t, const struct addr *peer)
 		return;
 	}
 	snprintf(named, sizeof(named), "%.255s (%s)", t->host, host);
-	service = t->numeric ? NULL : getservbyport(htons((uint16_t)
-		addr_port(peer)), kind);
+	service = t->numeric
+		? NULL
+		: getservbyport(htons((uint16_t)addr_port(peer)), kind);
 	tell("Connection to %s %d port [%s/%s] succeeded!",
 		strcmp(t->host, host) == 0 ? host : named, addr_port(peer),
 		kind, service ? service->s_name : "*");
@@ -3728,7 +3775,8 @@ static struct rules relay_rules(const struct options *o, const char *place)
 	};
 
 	/* A client's datagrams have no end: a second of silence is one. */
-	if (o->udp && !o->listen && !o->echo && !o->quit_given && o->wait == NEVER)
+	if (o->udp && !o->listen && !o->echo && !o->quit_given &&
+		o->wait == NEVER)
 		rules.quit = SECOND;
 	return rules;
 }
@@ -3751,7 +3799,7 @@ static int relay_with(const struct options *o, int fd, struct gram *gram,
 		strncmp(why.text, "write to standard", 17) == 0)
 		die_of_pipe();
 	if (relay.up_state == RUNNING)
-		fd = dup(fd);   /* the reader of the console keeps its own */
+		fd = dup(fd); /* the reader of the console keeps its own */
 	stream_close(fd, o->reset);
 	return result < 0 ? complain() : DONE;
 }
@@ -3769,10 +3817,9 @@ static int open_listeners(const struct options *o, struct listeners *ls)
  * first_peer(ls, deadline, gram): the socket on which the first datagram has
  * come, and the two ends of it; the datagram stays to be read.
  */
-static int first_peer(struct listeners *ls, int64_t deadline,
-	struct gram *gram)
+static int first_peer(struct listeners *ls, int64_t deadline, struct gram *gram)
 {
-	char scrap;
+	char scrap = 0;
 	int fd = wait_for_one(ls, deadline);
 
 	if (fd < 0)
@@ -3806,7 +3853,7 @@ static int mode_one(const struct options *o)
 	} else {
 		listeners_unblock(&ls);
 		fd = accept_any(&ls, after(o->wait), &peer);
-		listeners_close(&ls);   /* a second client is refused */
+		listeners_close(&ls); /* a second client is refused */
 	}
 	if (fd < 0)
 		return complain();
@@ -3828,8 +3875,9 @@ static bool echo_tick(void *arg)
 {
 	struct echo *e = arg;
 
-	return clock_passed(&e->idle, value(&e->flow.reads) +
-		value(&e->flow.put) - unacknowledged(e->fd));
+	return clock_passed(&e->idle,
+		value(&e->flow.reads) + value(&e->flow.put) -
+			unacknowledged(e->fd));
 }
 
 /* echo_service(o, fd, peer): its failure is the peer's own. */
@@ -3837,8 +3885,10 @@ static void echo_service(void *arg, int fd, const struct addr *peer)
 {
 	const struct options *o = arg;
 	struct end end = { .kind = STREAM, .fd = fd };
-	struct echo e = { .fd = fd, .idle.limit = o->idle, .flow = {
-		.from = end, .to = end, .lean = true, .session = &e } };
+	struct echo e = { .fd = fd,
+		.idle.limit = o->idle,
+		.flow = {
+			.from = end, .to = end, .lean = true, .session = &e } };
 	enum outcome how;
 	bool fin;
 
@@ -3867,8 +3917,8 @@ static void *port_thread(void *arg)
  * nothing has come for that time or the one of --idle-timeout.
  */
 static int ports_run(const struct options *o, struct listeners *ls,
-	struct peers *peers, void (*heard)(struct port *, const char *, size_t,
-	const struct gram *))
+	struct peers *peers,
+	void (*heard)(struct port *, const char *, size_t, const struct gram *))
 {
 	static struct port ports[LISTENERS];
 	static atomic_llong reads;
@@ -3878,13 +3928,16 @@ static int ports_run(const struct options *o, struct listeners *ls,
 	if (o->wait < NEVER && wait_for_one(ls, after(o->wait)) < 0)
 		return complain();
 	for (int i = 0; i <= last; i++) {
-		ports[i] = (struct port){ .fd = ls->fd[i].fd, .peers = peers,
-			.heard = heard, .arg = (void *)(uintptr_t)o,
-			.reads = &reads, .silence.limit = limit };
+		ports[i] = (struct port){ .fd = ls->fd[i].fd,
+			.peers = peers,
+			.heard = heard,
+			.arg = (void *)(uintptr_t)o,
+			.reads = &reads,
+			.silence.limit = limit };
 		if (i == last && !o->keep && limit < NEVER) {
 			ports[i].tick = port_tick;
-			sock_timeouts(ls->fd[i].fd, tick_span(limit, NEVER,
-				NEVER));
+			sock_timeouts(
+				ls->fd[i].fd, tick_span(limit, NEVER, NEVER));
 		}
 		if (i < last && thread_start(port_thread, &ports[i], 0) < 0) {
 			fail("cannot start a thread:");
@@ -3893,8 +3946,8 @@ static int ports_run(const struct options *o, struct listeners *ls,
 	}
 	if (port_run(&ports[last]) < 0)
 		return complain();
-	say("nothing came for the time of %s", o->wait <= o->idle ? "-w"
-		: "--idle-timeout");
+	say("nothing came for the time of %s",
+		o->wait <= o->idle ? "-w" : "--idle-timeout");
 	return TIMED_OUT;
 }
 
@@ -3917,7 +3970,8 @@ static int mode_echo(const struct options *o)
 
 	s.arg = (void *)(uintptr_t)o;
 	if (o->udp)
-		return open_listeners(o, &ls) < 0 ? complain()
+		return open_listeners(o, &ls) < 0
+			? complain()
 			: ports_run(o, &ls, NULL, NULL);
 	if (serve_peers(o, &s) != DONE)
 		return why.status;
@@ -3932,10 +3986,10 @@ static int mode_echo_one(const struct options *o)
 /* What a hub, or a relay of many peers, consists of. */
 struct hub {
 	const struct options *o;
-	struct room peers;      /* what the peers hear */
-	struct room console;    /* what standard output hears, in a relay */
-	struct member self;     /* the console */
-	bool leave_at_end;      /* a peer that ended does not stay */
+	struct room peers;   /* what the peers hear */
+	struct room console; /* what standard output hears, in a relay */
+	struct member self;  /* the console */
+	bool leave_at_end;   /* a peer that ended does not stay */
 };
 
 /* hub_service(hub, fd, peer): a peer joins, posts, and leaves. */
@@ -3943,17 +3997,18 @@ static void hub_service(void *arg, int fd, const struct addr *peer)
 {
 	struct hub *h = arg;
 	const struct options *o = h->o;
-	struct target anyone = { .type = SOCK_STREAM,
-		.path = o->target.path };
-	struct member m = { .hears = &h->peers, .tells = h->self.hears,
-		.fd = fd };
+	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
+	struct member m = {
+		.hears = &h->peers, .tells = h->self.hears, .fd = fd
+	};
 	enum outcome how;
 
 	target_place(&anyone, peer, m.place);
 	m.hush.limit = SECOND;
 	m.silence.limit = o->idle;
 	m.flow.from = (struct end){ .kind = STREAM, .fd = fd };
-	m.flow.to = (struct end){ .kind = SINK, .arg = &m,
+	m.flow.to = (struct end){ .kind = SINK,
+		.arg = &m,
 		.take = o->send_only ? nothing_taken : member_take };
 	m.flow.session = &m;
 	m.flow.lean = true;
@@ -3987,8 +4042,10 @@ static void *hub_output(void *arg)
 static void *hub_input(void *arg)
 {
 	struct hub *h = arg;
-	struct flow f = { .from = { .kind = CONSOLE, .fd = STDIN_FILENO,
-		.gate = room_wait_for_peer, .arg = &h->peers },
+	struct flow f = { .from = { .kind = CONSOLE,
+				  .fd = STDIN_FILENO,
+				  .gate = room_wait_for_peer,
+				  .arg = &h->peers },
 		.to = { .kind = SINK, .take = member_take, .arg = &h->self } };
 
 	if (pump(&f) == NOT_READ)
@@ -4027,8 +4084,8 @@ static int hub_run(const struct options *o)
 }
 
 /* grams_heard(p, buf, n, from): a message of a hub, or of -luk. */
-static void grams_heard(struct port *p, const char *buf, size_t n,
-	const struct gram *from)
+static void grams_heard(
+	struct port *p, const char *buf, size_t n, const struct gram *from)
 {
 	static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
 	const struct options *o = p->arg;
@@ -4074,9 +4131,14 @@ static int peers_take(void *arg, const char *buf, size_t n)
 /* grams_input(peers): the thread that sends the console's input to all. */
 static void *grams_input(void *arg)
 {
-	struct flow f = { .from = { .kind = CONSOLE, .fd = STDIN_FILENO,
-		.gate = peers_wait, .arg = arg }, .to = { .kind = SINK,
-		.take = peers_take, .arg = arg, .most = DATAGRAM_OUT } };
+	struct flow f = { .from = { .kind = CONSOLE,
+				  .fd = STDIN_FILENO,
+				  .gate = peers_wait,
+				  .arg = arg },
+		.to = { .kind = SINK,
+			.take = peers_take,
+			.arg = arg,
+			.most = DATAGRAM_OUT } };
 	enum outcome how = pump(&f);
 
 	if (how == NOT_WRITTEN) {
@@ -4131,8 +4193,10 @@ static int probe_datagram(const struct options *o, int fd, const char *place)
 	if (n >= 0)
 		return 0;
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
-		return fail_as(TIMED_OUT, "probe of %s: no answer: open or "
-			"filtered", place);
+		return fail_as(TIMED_OUT,
+			"probe of %s: no answer: open or "
+			"filtered",
+			place);
 	return fail("probe of %s failed:", place);
 }
 
@@ -4147,8 +4211,8 @@ static int mode_zero(const struct options *o)
 	if (fd < 0)
 		return complain();
 	if (o->udp)
-		result = probe_datagram(o, fd, target_place(&o->target, &peer,
-			place));
+		result = probe_datagram(
+			o, fd, target_place(&o->target, &peer, place));
 	stream_close(fd, o->reset);
 	if (result < 0)
 		return complain();
@@ -4156,12 +4220,21 @@ static int mode_zero(const struct options *o)
 	return DONE;
 }
 
-enum mode_id { CONNECT, LISTEN, KEEP, ECHO_CLIENT, ECHO_ONE, ECHO_MANY, HUB,
-	PROBE, MODES };
+enum mode_id {
+	CONNECT,
+	LISTEN,
+	KEEP,
+	ECHO_CLIENT,
+	ECHO_ONE,
+	ECHO_MANY,
+	HUB,
+	PROBE,
+	MODES
+};
 
 static const struct mode {
-	const char *name;       /* heading of the matrix in the manual */
-	const char *phrase;     /* "... makes no sense" */
+	const char *name;   /* heading of the matrix in the manual */
+	const char *phrase; /* "... makes no sense" */
 	int (*run)(const struct options *);
 } modes[MODES] = {
 	[CONNECT] = { "connect", "without -l", mode_one },
@@ -4199,16 +4272,16 @@ static enum mode_id mode_of(const struct options *o)
  * stricter of the two counts.
  */
 struct option_spec {
-	char letter;            /* 0: there is only the long name */
+	char letter; /* 0: there is only the long name */
 	const char *name;
-	const char *arg;        /* what it takes, for the help; NULL: nothing */
-	const char *help;       /* NULL: another name of the one above */
-	const char *on_mode;    /* connect -l -lk -e -le -lke -lb -z */
-	const char *on_sock;    /* tcp udp unix unix-datagram */
+	const char *arg;     /* what it takes, for the help; NULL: nothing */
+	const char *help;    /* NULL: another name of the one above */
+	const char *on_mode; /* connect -l -lk -e -le -lke -lb -z */
+	const char *on_sock; /* tcp udp unix unix-datagram */
 	int (*set)(struct options *o, const struct option_spec *spec,
 		const char *what, const char *arg);
-	size_t at;              /* the member of struct options that it sets */
-	int64_t min, max;       /* of numbers; for flags min is the value */
+	size_t at;        /* the member of struct options that it sets */
+	int64_t min, max; /* of numbers; for flags min is the value */
 };
 
 static void *option_at(struct options *o, const struct option_spec *spec)
@@ -4236,8 +4309,8 @@ static int set_text(struct options *o, const struct option_spec *spec,
 static int set_number(struct options *o, const struct option_spec *spec,
 	const char *what, const char *arg)
 {
-	return parse_number(what, arg, spec->min, spec->max,
-		option_at(o, spec));
+	return parse_number(
+		what, arg, spec->min, spec->max, option_at(o, spec));
 }
 
 static int set_size(struct options *o, const struct option_spec *spec,
@@ -4298,8 +4371,8 @@ static int set_keepalive(struct options *o, const struct option_spec *spec,
 			return 0;
 		rest++;
 	}
-	return arg ? misuse(what, arg,
-		"IDLE[,INTERVAL[,COUNT]] in seconds") : 0;
+	return arg ? misuse(what, arg, "IDLE[,INTERVAL[,COUNT]] in seconds")
+		   : 0;
 }
 
 /* set_tos: a name of nc.openbsd's list, or a number, maybe hexadecimal. */
@@ -4310,16 +4383,34 @@ static int set_tos(struct options *o, const struct option_spec *spec,
 		const char *name;
 		int tos;
 	} names[] = {
-		{ "af11", 0x28 }, { "af12", 0x30 }, { "af13", 0x38 },
-		{ "af21", 0x48 }, { "af22", 0x50 }, { "af23", 0x58 },
-		{ "af31", 0x68 }, { "af32", 0x70 }, { "af33", 0x78 },
-		{ "af41", 0x88 }, { "af42", 0x90 }, { "af43", 0x98 },
-		{ "critical", 0xa0 }, { "cs0", 0x00 }, { "cs1", 0x20 },
-		{ "cs2", 0x40 }, { "cs3", 0x60 }, { "cs4", 0x80 },
-		{ "cs5", 0xa0 }, { "cs6", 0xc0 }, { "cs7", 0xe0 },
-		{ "ef", 0xb8 }, { "inetcontrol", 0xc0 }, { "le", 0x04 },
-		{ "lowcost", 0x02 }, { "lowdelay", 0x10 },
-		{ "netcontrol", 0xe0 }, { "reliability", 0x04 },
+		{ "af11", 0x28 },
+		{ "af12", 0x30 },
+		{ "af13", 0x38 },
+		{ "af21", 0x48 },
+		{ "af22", 0x50 },
+		{ "af23", 0x58 },
+		{ "af31", 0x68 },
+		{ "af32", 0x70 },
+		{ "af33", 0x78 },
+		{ "af41", 0x88 },
+		{ "af42", 0x90 },
+		{ "af43", 0x98 },
+		{ "critical", 0xa0 },
+		{ "cs0", 0x00 },
+		{ "cs1", 0x20 },
+		{ "cs2", 0x40 },
+		{ "cs3", 0x60 },
+		{ "cs4", 0x80 },
+		{ "cs5", 0xa0 },
+		{ "cs6", 0xc0 },
+		{ "cs7", 0xe0 },
+		{ "ef", 0xb8 },
+		{ "inetcontrol", 0xc0 },
+		{ "le", 0x04 },
+		{ "lowcost", 0x02 },
+		{ "lowdelay", 0x10 },
+		{ "netcontrol", 0xe0 },
+		{ "reliability", 0x04 },
 		{ "throughput", 0x08 },
 	};
 	char *end;
@@ -4333,7 +4424,8 @@ static int set_tos(struct options *o, const struct option_spec *spec,
 		}
 	n = strtol(arg, &end, 0);
 	if (!isdigit((unsigned char)*arg) || *end || n > 255)
-		return misuse(what, arg, "a name like lowdelay or af21, nor a "
+		return misuse(what, arg,
+			"a name like lowdelay or af21, nor a "
 			"number from 0 to 255");
 	o->prefs.tos = n;
 	return 0;
@@ -4343,101 +4435,102 @@ static int set_tos(struct options *o, const struct option_spec *spec,
 #define ALL "++++++++", "++++"
 #define TAKEN "........", "...."
 
+/* clang-format off: a row an option, the marks in columns */
 static const struct option_spec specs[] = {
 	{ 0, NULL, NULL, "Addresses", NULL, NULL, NULL, 0, 0, 0 },
-	{ '4', "ipv4", NULL, "IPv4 only",
-		"++++++++", "++--", set_flag, AT(four), true, 0 },
-	{ '6', "ipv6", NULL, "IPv6 only",
-		"++++++++", "++--", set_flag, AT(six), true, 0 },
-	{ 'U', "unixsock", NULL, "Unix-domain socket; @NAME is abstract",
-		ALL, set_flag, AT(unixsock), true, 0 },
-	{ 'u', "udp", NULL, "datagrams",
-		ALL, set_flag, AT(udp), true, 0 },
-	{ 'n', "nodns", NULL, "numeric hosts and ports only",
-		"++++++++", "++..", set_flag, AT(numeric), true, 0 },
-	{ 's', "source", "ADDR", "local address",
-		"+--+---+", "++-+", set_text, AT(prefs.source), 0, 0 },
-	{ 'p', "source-port", "PORT", "local port",
-		"++++++++", "++--", set_text, AT(port_text), 0, 0 },
+	{ '4', "ipv4", NULL, "IPv4 only", "++++++++", "++--", set_flag,
+		AT(four), true, 0 },
+	{ '6', "ipv6", NULL, "IPv6 only", "++++++++", "++--", set_flag, AT(six),
+		true, 0 },
+	{ 'U', "unixsock", NULL, "Unix-domain socket; @NAME is abstract", ALL,
+		set_flag, AT(unixsock), true, 0 },
+	{ 'u', "udp", NULL, "datagrams", ALL, set_flag, AT(udp), true, 0 },
+	{ 'n', "nodns", NULL, "numeric hosts and ports only", "++++++++",
+		"++..", set_flag, AT(numeric), true, 0 },
+	{ 's', "source", "ADDR", "local address", "+--+---+", "++-+", set_text,
+		AT(prefs.source), 0, 0 },
+	{ 'p', "source-port", "PORT", "local port", "++++++++", "++--",
+		set_text, AT(port_text), 0, 0 },
 
-	{ 0, NULL, NULL, "Modes (none: relay standard input and output)",
-		NULL, NULL, NULL, 0, 0, 0 },
-	{ 'l', "listen", NULL, "wait for a connection",
-		" ++ +++-", "++++", set_flag, AT(listen), true, 0 },
-	{ 'e', "echo", NULL, "send every byte back",
-		"   +++--", "++++", set_flag, AT(echo), true, 0 },
+	{ 0, NULL, NULL, "Modes (none: relay standard input and output)", NULL,
+		NULL, NULL, 0, 0, 0 },
+	{ 'l', "listen", NULL, "wait for a connection", " ++ +++-", "++++",
+		set_flag, AT(listen), true, 0 },
+	{ 'e', "echo", NULL, "send every byte back", "   +++--", "++++",
+		set_flag, AT(echo), true, 0 },
 	{ 'b', "broadcast", NULL,
 		"with -l: a hub; client -u: allow broadcast addresses",
 		"d  d--+-", "++++", set_flag, AT(hub), true, 0 },
-	{ 0, "broker", NULL, NULL,
-		"d  d--+-", "++++", set_flag, AT(hub), true, 0 },
-	{ 'z', "zero", NULL, "only test: connect and close",
-		" --  --+", "++++", set_flag, AT(zero), true, 0 },
+	{ 0, "broker", NULL, NULL, "d  d--+-", "++++", set_flag, AT(hub), true,
+		0 },
+	{ 'z', "zero", NULL, "only test: connect and close", " --  --+", "++++",
+		set_flag, AT(zero), true, 0 },
 
 	{ 0, NULL, NULL, "Session", NULL, NULL, NULL, 0, 0, 0 },
-	{ 'k', "keep-open", NULL, "with -l: serve many peers",
-		"- +- +.-", "++++", set_flag, AT(keep), true, 0 },
-	{ 'm', "max-conns", "N", "at most N peers at once",
-		"--+--s+-", "++++", set_number, AT(most), 1, 1000000 },
-	{ 'd', "recv-only", NULL, "do not read standard input",
-		"+++...+.", "++++", set_flag, AT(recv_only), true, 0 },
-	{ 0, "send-only", NULL, "discard what is received",
-		"+++-----", "++++", set_flag, AT(send_only), true, 0 },
+	{ 'k', "keep-open", NULL, "with -l: serve many peers", "- +- +.-",
+		"++++", set_flag, AT(keep), true, 0 },
+	{ 'm', "max-conns", "N", "at most N peers at once", "--+--s+-", "++++",
+		set_number, AT(most), 1, 1000000 },
+	{ 'd', "recv-only", NULL, "do not read standard input", "+++...+.",
+		"++++", set_flag, AT(recv_only), true, 0 },
+	{ 0, "send-only", NULL, "discard what is received", "+++-----", "++++",
+		set_flag, AT(send_only), true, 0 },
 	{ 'N', "shutdown", NULL, "half-close after the end of input (default)",
 		"+++.....", "+.+.", set_flag, AT(no_shutdown), false, 0 },
-	{ 0, "no-shutdown", NULL, "... do not",
-		"+++-----", "+-+-", set_flag, AT(no_shutdown), true, 0 },
-	{ 'q', "quit", "TIME", "end when one direction has ended and the other "
+	{ 0, "no-shutdown", NULL, "... do not", "+++-----", "+-+-", set_flag,
+		AT(no_shutdown), true, 0 },
+	{ 'q', "quit", "TIME",
+		"end when one direction has ended and the other "
 		"rests",
 		"++......", "++++", set_quit, AT(quit), 0, 0 },
 
-	{ 0, NULL, NULL, "Time limits (seconds, or with ms, s, m, h)",
-		NULL, NULL, NULL, 0, 0, 0 },
-	{ 'w', "wait", "TIME", "for connecting, then for silence",
-		ALL, set_time, AT(wait), 0, 0 },
-	{ 0, "idle-timeout", "TIME", "for silence on a connection",
-		"+++++s+-", "++++", set_time, AT(idle), 0, 0 },
-	{ 0, "max-time", "TIME", "for the whole run",
-		ALL, set_time, AT(max_time), 0, 0 },
+	{ 0, NULL, NULL, "Time limits (seconds, or with ms, s, m, h)", NULL,
+		NULL, NULL, 0, 0, 0 },
+	{ 'w', "wait", "TIME", "for connecting, then for silence", ALL,
+		set_time, AT(wait), 0, 0 },
+	{ 0, "idle-timeout", "TIME", "for silence on a connection", "+++++s+-",
+		"++++", set_time, AT(idle), 0, 0 },
+	{ 0, "max-time", "TIME", "for the whole run", ALL, set_time,
+		AT(max_time), 0, 0 },
 
 	{ 0, NULL, NULL, "Messages", NULL, NULL, NULL, 0, 0, 0 },
-	{ 'v', "verbose", NULL, "say what happens",
-		ALL, set_loudness, 0, 1, 0 },
-	{ 0, "quiet", NULL, "not even errors",
-		ALL, set_loudness, 0, -1, 0 },
+	{ 'v', "verbose", NULL, "say what happens", ALL, set_loudness, 0, 1,
+		0 },
+	{ 0, "quiet", NULL, "not even errors", ALL, set_loudness, 0, -1, 0 },
 	{ 'h', "help", NULL, "this text", ALL, NULL, 0, 0, 0 },
 	{ 'V', "version", NULL, "the version", ALL, NULL, 0, 0, 0 },
 
-	{ 0, NULL, NULL, "Socket options (sizes with k, M, G)",
-		NULL, NULL, NULL, 0, 0, 0 },
-	{ 'I', "rcvbuf", "SIZE", "receive buffer",
-		ALL, set_size, AT(prefs.rcvbuf), 0, 0 },
-	{ 'O', "sndbuf", "SIZE", "send buffer",
-		ALL, set_size, AT(prefs.sndbuf), 0, 0 },
+	{ 0, NULL, NULL, "Socket options (sizes with k, M, G)", NULL, NULL,
+		NULL, 0, 0, 0 },
+	{ 'I', "rcvbuf", "SIZE", "receive buffer", ALL, set_size,
+		AT(prefs.rcvbuf), 0, 0 },
+	{ 'O', "sndbuf", "SIZE", "send buffer", ALL, set_size, AT(prefs.sndbuf),
+		0, 0 },
 	{ 0, "keepalive", "[=IDLE[,INTERVAL[,COUNT]]]",
-		"find vanished peers (default with -k)",
-		"+++++++-", "+---", set_keepalive, 0, 1, 0 },
-	{ 0, "no-keepalive", NULL, "... do not",
-		"+++++++-", "+---", set_keepalive, 0, 0, 0 },
-	{ 0, "no-reuseaddr", NULL, "no SO_REUSEADDR",
-		"++++++++", "++--", set_flag, AT(prefs.reuseaddr), false, 0 },
-	{ 0, "reuseport", NULL, "SO_REUSEPORT",
-		"-++-+++-", "++--", set_flag, AT(prefs.reuseport), true, 0 },
-	{ 0, "nodelay", NULL, "TCP_NODELAY (default)",
-		"+++++++-", "+---", set_flag, AT(prefs.nodelay), true, 0 },
-	{ 0, "no-nodelay", NULL, "... gather small writes",
-		"+++++++-", "+---", set_flag, AT(prefs.nodelay), false, 0 },
+		"find vanished peers (default with -k)", "+++++++-", "+---",
+		set_keepalive, 0, 1, 0 },
+	{ 0, "no-keepalive", NULL, "... do not", "+++++++-", "+---",
+		set_keepalive, 0, 0, 0 },
+	{ 0, "no-reuseaddr", NULL, "no SO_REUSEADDR", "++++++++", "++--",
+		set_flag, AT(prefs.reuseaddr), false, 0 },
+	{ 0, "reuseport", NULL, "SO_REUSEPORT", "-++-+++-", "++--", set_flag,
+		AT(prefs.reuseport), true, 0 },
+	{ 0, "nodelay", NULL, "TCP_NODELAY (default)", "+++++++-", "+---",
+		set_flag, AT(prefs.nodelay), true, 0 },
+	{ 0, "no-nodelay", NULL, "... gather small writes", "+++++++-", "+---",
+		set_flag, AT(prefs.nodelay), false, 0 },
 	{ 0, "backlog", "N", "connections that may wait to be accepted",
 		"-++-+++-", "+-+-", set_number, AT(prefs.backlog), 1, 1000000 },
-	{ 'T', "tos", "NAME|N", "DSCP or type of service",
-		"++++++++", "++--", set_tos, AT(prefs.tos), 0, 0 },
-	{ 'M', "ttl", "N", "TTL and hop limit",
-		"++++++++", "++--", set_number, AT(prefs.ttl), 1, 255 },
-	{ 0, "reset", NULL, "close with a reset",
-		"++++++++", "+---", set_flag, AT(reset), true, 0 },
-	{ 0, "mode", "OCTAL", "permissions of the Unix socket",
-		"-++-+++-", "--++", set_octal, AT(prefs.mode), 0, 0777 },
+	{ 'T', "tos", "NAME|N", "DSCP or type of service", "++++++++", "++--",
+		set_tos, AT(prefs.tos), 0, 0 },
+	{ 'M', "ttl", "N", "TTL and hop limit", "++++++++", "++--", set_number,
+		AT(prefs.ttl), 1, 255 },
+	{ 0, "reset", NULL, "close with a reset", "++++++++", "+---", set_flag,
+		AT(reset), true, 0 },
+	{ 0, "mode", "OCTAL", "permissions of the Unix socket", "-++-+++-",
+		"--++", set_octal, AT(prefs.mode), 0, 0777 },
 };
+/* clang-format on */
 
 enum { SPECS = COUNT(specs), LONG_ONLY = 256 };
 
@@ -4449,7 +4542,7 @@ static const char *const clashes[][2] = {
 
 /* What the command line said: which options, and how they were written. */
 struct given {
-	char text[SPECS][24];   /* `-k` or `--keep-open`; empty: not given */
+	char text[SPECS][24]; /* `-k` or `--keep-open`; empty: not given */
 	char **operand;
 	int operands;
 };
@@ -4476,15 +4569,17 @@ static int option_refused(const struct option_spec *spec, const char *text,
 {
 	const char *with = modes[mode].phrase;
 	const char *sock = spec->on_sock;
+	bool unix_only = sock && sock[0] == '-' && sock[1] == '-';
 
 	if (spec->on_mode[mode] == 's')
 		with = "with -u in this mode";
 	else if (spec->on_mode[mode] == 'd')
 		with = "without -l or -u";
-	else if (spec->on_mode[mode] != '-' && sock[0] == '-' && sock[1] == '-')
+	else if (spec->on_mode[mode] != '-' && unix_only)
 		with = "without -U";
 	else if (spec->on_mode[mode] != '-')
-		with = o->unixsock && (sock[2] == '-' || !o->udp) ? "with -U"
+		with = o->unixsock && (!o->udp || (sock && sock[2] == '-'))
+			? "with -U"
 			: "with -u";
 	return fail_as(MISUSED, "%s makes no sense %s", text, with);
 }
@@ -4515,7 +4610,8 @@ static int options_check(const struct options *o, const struct given *g)
 	}
 	if (o->hub && !o->listen && o->unixsock)
 		return fail_as(MISUSED, "%s makes no sense with -U without -l",
-			g->text[spec_named("broadcast")][0] ? "-b" : "--broker");
+			g->text[spec_named("broadcast")][0] ? "-b"
+							    : "--broker");
 	a = spec_named("no-reuseaddr");
 	if (g->text[a][0] && !o->listen && !o->port_text)
 		return fail_as(MISUSED, "%s makes no sense without -l or -p",
@@ -4562,7 +4658,8 @@ static int no_command(const struct options *o, const struct given *g)
 {
 	for (int i = 0; i < g->operands && o->echo && !o->unixsock; i++)
 		if (strpbrk(g->operand[i], "/ \t"))
-			return fail_as(MISUSED, "-e means echo and takes no "
+			return fail_as(MISUSED,
+				"-e means echo and takes no "
 				"command: \"%s\"; to run one, use -c",
 				g->operand[i]);
 	return 0;
@@ -4576,12 +4673,16 @@ static int operands_of_unix(struct options *o, const struct given *g)
 	if (g->operands == 0)
 		return fail_as(MISUSED, "-U needs a path");
 	if (g->operands > 1)
-		return fail_as(MISUSED, "-U takes one path: \"%s\" is one too "
-			"many", g->operand[1]);
+		return fail_as(MISUSED,
+			"-U takes one path: \"%s\" is one too "
+			"many",
+			g->operand[1]);
 	o->target.path = g->operand[0];
 	if (o->target.path[0] == '@' && o->prefs.mode >= 0)
-		return fail_as(MISUSED, "--mode makes no sense with %s, which "
-			"has no file", o->target.path);
+		return fail_as(MISUSED,
+			"--mode makes no sense with %s, which "
+			"has no file",
+			o->target.path);
 	return addr_unix(o->target.path, &a);
 }
 
@@ -4603,8 +4704,10 @@ static int operands_find(const struct options *o, const struct given *g,
 	} else if (g->operands == 1 &&
 		!address_split(g->operand[0], host, port)) {
 		if (!o->listen)
-			return fail_as(MISUSED, "\"%s\" has no port: write "
-				"HOST PORT or HOST:PORT", g->operand[0]);
+			return fail_as(MISUSED,
+				"\"%s\" has no port: write "
+				"HOST PORT or HOST:PORT",
+				g->operand[0]);
 		*port = g->operand[0];
 	}
 	if (o->listen && *host && **host == '\0' && g->operands == 1)
@@ -4622,17 +4725,20 @@ static int operands_of_ip(struct options *o, const struct given *g)
 	if (host && !*host)
 		return fail_as(MISUSED, "the host \"\" is empty");
 	o->target.host = host;
-	if (o->port_text && parse_port(g->text[spec_named("source-port")],
-		o->port_text, &o->target, 0,
-		o->listen ? &o->target.port : &o->prefs.source_port) < 0)
+	if (o->port_text &&
+		parse_port(g->text[spec_named("source-port")], o->port_text,
+			&o->target, 0,
+			o->listen ? &o->target.port : &o->prefs.source_port) <
+			0)
 		return -1;
 	if (o->listen && o->port_text)
 		return 0;
 	if (!port)
-		return fail_as(MISUSED, o->listen ? "-l needs a port"
-			: "a host and a port are needed");
-	return parse_port("port", port, &o->target, o->listen ? 0 : 1,
-		&o->target.port);
+		return fail_as(MISUSED,
+			o->listen ? "-l needs a port"
+				  : "a host and a port are needed");
+	return parse_port(
+		"port", port, &o->target, o->listen ? 0 : 1, &o->target.port);
 }
 
 /* options_settle(o): what follows from what was given. */
@@ -4691,7 +4797,8 @@ static int unknown_option(const char *text)
 	for (int i = 0; i < SPECS; i++) {
 		if (!specs[i].name)
 			continue;
-		d = strncmp(specs[i].name, name, n) == 0 && n > 0 ? 1
+		d = strncmp(specs[i].name, name, n) == 0 && n > 0
+			? 1
 			: distance(name, specs[i].name);
 		if (d < best) {
 			best = d;
@@ -4699,8 +4806,10 @@ static int unknown_option(const char *text)
 		}
 	}
 	if (nearest)
-		return fail_as(MISUSED, "unknown option --%s; did you mean "
-			"--%s?", name, nearest);
+		return fail_as(MISUSED,
+			"unknown option --%s; did you mean "
+			"--%s?",
+			name, nearest);
 	return fail_as(MISUSED, "unknown option --%s", name);
 }
 
@@ -4734,9 +4843,11 @@ static void getopt_table(char *shorts, struct option *longs)
 		if (!spec->name)
 			continue;
 		needed = spec->arg && spec->arg[0] != '[';
-		*longs++ = (struct option){ spec->name, needed
-			? required_argument : spec->arg ? optional_argument
-			: no_argument, NULL, LONG_ONLY + i };
+		*longs++ = (struct option){ spec->name,
+			needed              ? required_argument
+				: spec->arg ? optional_argument
+					    : no_argument,
+			NULL, LONG_ONLY + i };
 		if (!spec->letter)
 			continue;
 		*shorts++ = spec->letter;
@@ -4759,7 +4870,7 @@ static int spec_of(int c, const char *written)
 		return -1;
 	n = strcspn(written, "=");
 	if (n != strlen(specs[c - LONG_ONLY].name) + 2)
-		return -1;      /* getopt took an abbreviation for it */
+		return -1; /* getopt took an abbreviation for it */
 	return c - LONG_ONLY;
 }
 
@@ -4775,8 +4886,9 @@ static int option_error(int c, const char *written)
 		return unknown_option(written);
 	if (c == ':')
 		return fail_as(MISUSED, "-%c needs an argument", optopt);
-	if (is_long && optopt >= LONG_ONLY && strcspn(written + 2, "=") ==
-		strlen(specs[optopt - LONG_ONLY].name))
+	if (is_long && optopt >= LONG_ONLY &&
+		strcspn(written + 2, "=") ==
+			strlen(specs[optopt - LONG_ONLY].name))
 		return fail_as(MISUSED, "--%s takes no argument: \"%s\"",
 			specs[optopt - LONG_ONLY].name, written);
 	if (is_long)
@@ -4788,8 +4900,8 @@ static int option_error(int c, const char *written)
  * options_read(o, g, argc, argv): every option and operand; the operands are
  * gathered at the front of argv.
  */
-static int options_read(struct options *o, struct given *g, int argc,
-	char **argv)
+static int options_read(
+	struct options *o, struct given *g, int argc, char **argv)
 {
 	char shorts[3 * SPECS + 3];
 	struct option longs[SPECS + 1];
@@ -4827,14 +4939,25 @@ static int options_read(struct options *o, struct given *g, int argc,
  * options_parse(o, g, argc, argv): fill o, check it; -1 with why when the
  * command line is wrong.
  */
-static int options_parse(struct options *o, struct given *g, int argc,
-	char **argv)
+static int options_parse(
+	struct options *o, struct given *g, int argc, char **argv)
 {
-	*o = (struct options){ .wait = NEVER, .idle = NEVER, .quit = NEVER,
-		.max_time = NEVER, .prefs = { .rcvbuf = -1, .sndbuf = -1,
-		.tos = -1, .ttl = -1, .backlog = -1, .mode = -1,
-		.keepalive = -1, .keep_idle = 60, .keep_interval = 15,
-		.keep_count = 4, .nodelay = true, .reuseaddr = true } };
+	*o = (struct options){ .wait = NEVER,
+		.idle = NEVER,
+		.quit = NEVER,
+		.max_time = NEVER,
+		.prefs = { .rcvbuf = -1,
+			.sndbuf = -1,
+			.tos = -1,
+			.ttl = -1,
+			.backlog = -1,
+			.mode = -1,
+			.keepalive = -1,
+			.keep_idle = 60,
+			.keep_interval = 15,
+			.keep_count = 4,
+			.nodelay = true,
+			.reuseaddr = true } };
 	memset(g, 0, sizeof(*g));
 	if (options_read(o, g, argc, argv) < 0)
 		return -1;
@@ -4851,9 +4974,9 @@ static void print_help(void)
 	char names[64];
 
 	printf("usage: sockcat [options] host port         connect\n"
-		"       sockcat [options] -l [host] port    listen\n"
-		"       sockcat [options] [-l] -U path      Unix-domain "
-		"socket\n");
+	       "       sockcat [options] -l [host] port    listen\n"
+	       "       sockcat [options] [-l] -U path      Unix-domain "
+	       "socket\n");
 	for (int i = 0; i < SPECS; i++) {
 		const struct option_spec *s = &specs[i];
 		const char *arg = s->arg ? s->arg : "";
@@ -4866,14 +4989,13 @@ static void print_help(void)
 			s->letter ? '-' : ' ', s->letter ? s->letter : ' ',
 			s->letter ? "," : " ", s->name,
 			*arg && *arg != '[' ? " " : "", arg);
-		printf("  %-26s %s\n", names, s->help ? s->help
-			: "the same");
+		printf("  %-26s %s\n", names, s->help ? s->help : "the same");
 	}
 	printf("\nExamples:\n"
-		"  sockcat -lke 4000                 an echo service\n"
-		"  sockcat -l 4000 >file             receive a file ...\n"
-		"  sockcat -N host 4000 <file        ... and send it\n"
-		"\nThe manual: man sockcat\n");
+	       "  sockcat -lke 4000                 an echo service\n"
+	       "  sockcat -l 4000 >file             receive a file ...\n"
+	       "  sockcat -N host 4000 <file        ... and send it\n"
+	       "\nThe manual: man sockcat\n");
 }
 
 /* print_and_flush(g): --help or --version; its exit status, or -1: neither. */
@@ -4899,8 +5021,8 @@ static int print_and_flush(const struct given *g)
 static void open_standard(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 1
-			? O_RDONLY : O_RDWR) != fd)
+		if (fcntl(fd, F_GETFD) < 0 &&
+			open("/dev/null", fd == 1 ? O_RDONLY : O_RDWR) != fd)
 			_exit(FAILED);
 }
 
@@ -4916,7 +5038,8 @@ static void set_signals(bool unixsock)
 {
 	static const int deadly[] = { SIGHUP, SIGINT, SIGTERM, SIGQUIT };
 	struct sigaction clean = { .sa_handler = clean_up,
-		.sa_flags = (int)SA_RESETHAND }, before;
+		.sa_flags = (int)SA_RESETHAND },
+			 before;
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -4962,8 +5085,8 @@ int main(int argc, char **argv)
 		return status;
 	set_signals(o.unixsock);
 	raise_descriptor_limit();
-	if (o.max_time < NEVER && thread_start(max_time_run, &o.max_time, 0) <
-		0) {
+	if (o.max_time < NEVER &&
+		thread_start(max_time_run, &o.max_time, 0) < 0) {
 		fail("cannot start a thread:");
 		return complain();
 	}

@@ -902,6 +902,7 @@ on_output() {
 @test "standard input a terminal: typing and ^D" {
 	listen srv -e 127.0.0.1 0
 	status=0
+	# shellcheck disable=SC2094 # the helper watches what the other writes
 	in_pty --type 'hello\n' --until "$T/out" hello --eof "$SOCKCAT" \
 		127.0.0.1 "$PORT" >"$T/out" 2>"$T/err" || status=$?
 	[ "$status" -eq 0 ]

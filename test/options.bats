@@ -78,7 +78,7 @@ value_of() {
 	tos) words+=(0x20) ;;
 	ttl) words+=(77) ;;
 	mode) words+=(604) ;;
-	keepalive) words=(--keepalive=7,8,9) ;;
+	keepalive) words=("--keepalive=7,8,9") ;;
 	esac
 }
 
@@ -136,7 +136,7 @@ whole_row() {
 
 	need "${CC:-cc}"
 	while IFS=$'\t' read -r option mode kind mark; do
-		[ "$mode" = "$want" ] && [ "$mark" != = ] || continue
+		if [ "$mode" != "$want" ] || [ "$mark" = = ]; then continue; fi
 		command_of "$mode" "$kind"
 		value_of "$option" "$kind"
 		rm -f "$T/local"
@@ -153,8 +153,9 @@ whole_row() {
 			>/dev/null 2>"$T/err" </dev/null || status=$?
 		what="${flags[*]} ${words[*]}: $mark, but status $status"
 		if [ "$mark" != - ]; then
-			[ "$status" -ne 2 ] && [ "$status" -ne 137 ] ||
-				wrong "$what: $(cat "$T/err")"
+			case $status in
+			2 | 137) wrong "$what: $(cat "$T/err")" ;;
+			esac
 			continue
 		fi
 		mapfile -t lines <"$T/err"
@@ -460,7 +461,7 @@ traced_mode() {
 			unix) regex='socket\(AF_UNIX, SOCK_STREAM' ;;
 			*) regex='socket\(AF_UNIX, SOCK_DGRAM' ;;
 			esac
-			traced_mode "$mode" $kind
+			traced_mode "$mode" "$kind"
 			grep -qE "$regex" "$T/calls" || wrong "$mode $kind"
 			if [[ $mode != -l* ]]; then
 				grep -q 'connect(' "$T/calls"

@@ -56,16 +56,16 @@ switches() {
 
 # rests NAME: the process does next to nothing now.
 rests() {
-	local before then
+	local before rested
 
 	cpu "$1"
 	switches "$1"
-	before=$ticks then=$count
+	before=$ticks rested=$count
 	rest 1
 	cpu "$1"
 	switches "$1"
-	echo "$((ticks - before)) ticks, $((count - then)) switches"
-	((ticks - before <= 10 && count - then <= 2000))
+	echo "$((ticks - before)) ticks, $((count - rested)) switches"
+	((ticks - before <= 10 && count - rested <= 2000))
 }
 
 # leftovers ARGS...: 300 connections one after the other leave srv with as

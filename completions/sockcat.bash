@@ -1,0 +1,200 @@
+# shellcheck shell=bash
+#
+# Completion of sockcat for bash.  It needs no other file: source it, or put
+# it where bash-completion looks for a command named sockcat.
+
+# _sockcat_word WORD: note what an option word before the cursor means: add
+# it to `given', and leave in `value' the letter or name of an option whose
+# value comes next.
+_sockcat_word() {
+	local word=$1 letter
+
+	value=
+	case $word in
+	--source | --source-port | --max-conns | --quit | --wait | \
+	--idle-timeout | --max-time | --rcvbuf | --sndbuf | --backlog | \
+	--tos | --ttl | --mode)
+		value=$word
+		given+=" $word"
+		;;
+	--*)
+		given+=" ${word%%=*}"
+		;;
+	-?*)
+		while word=${word#?}; [ -n "$word" ]; do
+			letter=${word:0:1}
+			given+=" -$letter"
+			case $letter in
+			[spmqwIOTM])
+				[ -n "${word:1}" ] || value=-$letter
+				break
+				;;
+			esac
+		done
+		;;
+	esac
+}
+
+# _sockcat_hide OPTION...: these make no sense with what is given.
+_sockcat_hide() {
+	local option
+
+	for option; do
+		options=${options// $option / }
+	done
+}
+
+# _sockcat_options: set `options' to all that still make sense.
+_sockcat_options() {
+	options=' -4 --ipv4 -6 --ipv6 -U --unixsock -u --udp -n --nodns
+		-s --source -p --source-port -l --listen -e --echo
+		-b --broadcast --broker -z --zero -k --keep-open
+		-m --max-conns -d --recv-only --send-only -N --shutdown
+		--no-shutdown -q --quit -w --wait --idle-timeout --max-time
+		-v --verbose --quiet -h --help -V --version -I --rcvbuf
+		-O --sndbuf --keepalive --no-keepalive --no-reuseaddr
+		--reuseport --nodelay --no-nodelay --backlog -T --tos
+		-M --ttl --reset --mode '
+	# A blank before and after each, for _sockcat_hide.
+	options=${options//[$'\n\t']/ }
+
+	case " $given " in *' -4 '* | *' --ipv4 '*)
+		_sockcat_hide -6 --ipv6 ;;
+	esac
+	case " $given " in *' -6 '* | *' --ipv6 '*)
+		_sockcat_hide -4 --ipv4 ;;
+	esac
+	case " $given " in *' -d '* | *' --recv-only '*)
+		_sockcat_hide --send-only ;;
+	esac
+	case " $given " in *' --send-only '*)
+		_sockcat_hide -d --recv-only ;;
+	esac
+	case " $given " in *' -l '* | *' --listen '*)
+		_sockcat_hide -s --source -z --zero ;;
+	esac
+	case " $given " in *' -k '* | *' --keep-open '*)
+		_sockcat_hide -s --source -z --zero ;;
+	esac
+	case " $given " in *' -e '* | *' --echo '*)
+		_sockcat_hide -z --zero --send-only --no-shutdown ;;
+	esac
+	case " $given " in *' -b '* | *' --broadcast '* | *' --broker '*)
+		_sockcat_hide -z --zero --no-shutdown ;;
+	esac
+	case " $given " in *' -z '* | *' --zero '*)
+		_sockcat_hide -l --listen -e --echo -b --broadcast --broker \
+			-k --keep-open -m --max-conns --send-only \
+			--no-shutdown --idle-timeout --keepalive \
+			--no-keepalive --reuseport --nodelay --no-nodelay \
+			--backlog --mode ;;
+	esac
+	case " $given " in *' -u '* | *' --udp '*)
+		_sockcat_hide --no-shutdown --keepalive --no-keepalive \
+			--nodelay --no-nodelay --backlog --reset ;;
+	esac
+	case " $given " in *' -U '* | *' --unixsock '*)
+		_sockcat_hide -4 --ipv4 -6 --ipv6 -p --source-port \
+			--keepalive --no-keepalive --no-reuseaddr \
+			--reuseport --nodelay --no-nodelay -T --tos \
+			-M --ttl --reset ;;
+	esac
+}
+
+# _sockcat_reply: offer the lines of standard input.
+_sockcat_reply() {
+	local line
+
+	while IFS= read -r line; do
+		COMPREPLY+=("$line")
+	done
+}
+
+# _sockcat_files: paths, for a Unix-domain socket.
+_sockcat_files() {
+	compopt -o filenames 2>/dev/null
+	_sockcat_reply < <(compgen -f -- "$cur")
+}
+
+# _sockcat_values OPTION: what can follow it.
+_sockcat_values() {
+	local words=
+
+	case $1 in
+	-T | --tos)
+		words='af11 af12 af13 af21 af22 af23 af31 af32 af33 af41
+			af42 af43 critical cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7
+			ef inetcontrol le lowcost lowdelay netcontrol
+			reliability throughput'
+		;;
+	--mode)
+		words='600 660 666'
+		;;
+	-s | --source)
+		case " $given " in *' -U '* | *' --unixsock '*)
+			_sockcat_files ;;
+		esac
+		return
+		;;
+	-p | --source-port)
+		_sockcat_reply < <(compgen -A service -- "$cur")
+		return
+		;;
+	esac
+	_sockcat_reply < <(compgen -W "$words" -- "$cur")
+}
+
+# _sockcat_operand N: a path, or the N-th of host and port.
+_sockcat_operand() {
+	local listen=
+
+	case " $given " in *' -U '* | *' --unixsock '*)
+		[ "$1" -gt 1 ] || _sockcat_files
+		return
+		;;
+	esac
+	case " $given " in *' -l '* | *' --listen '*)
+		listen=1 ;;
+	esac
+	if [ "$1" -eq 1 ]; then
+		_sockcat_reply < <(compgen -A hostname -- "$cur")
+	fi
+	if [ "$1" -eq 2 ] || { [ "$1" -eq 1 ] && [ -n "$listen" ]; }; then
+		_sockcat_reply < <(compgen -A service -- "$cur")
+	fi
+}
+
+_sockcat() {
+	local cur=${COMP_WORDS[COMP_CWORD]} given='' value='' options=''
+	local i word operands=0 only_operands=
+
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		if [ -n "$value" ]; then
+			value=
+		elif [ "$word" = = ]; then
+			value='='	# of --keepalive=...
+		elif [ -n "$only_operands" ]; then
+			operands=$((operands + 1))
+		elif [ "$word" = -- ]; then
+			only_operands=1
+		elif [[ $word == -?* ]]; then
+			_sockcat_word "$word"
+		else
+			operands=$((operands + 1))
+		fi
+	done
+	if [ "$cur" = = ]; then
+		return
+	elif [ -n "$value" ]; then
+		_sockcat_values "$value"
+	elif [ -z "$only_operands" ] && [[ $cur == -* ]]; then
+		_sockcat_options
+		_sockcat_reply < <(compgen -W "$options" -- "$cur")
+	else
+		_sockcat_operand $((operands + 1))
+	fi
+}
+
+complete -F _sockcat sockcat

@@ -1,0 +1,152 @@
+# Completion of sockcat for fish.
+
+# __sockcat_given OPTION...: one of them stands on the command line; a letter
+# may be in a cluster, such as -lke.
+function __sockcat_given
+    set -l words (commandline -opc)[2..-1]
+    for option in $argv
+        if string match -q -- '--*' $option
+            contains -- $option $words
+            and return
+        else
+            set -l letter (string sub -s 2 -- $option)
+            string match -qr -- "^-[46UunlebzkdNvhV]*$letter" $words
+            and return
+        end
+    end
+    return 1
+end
+
+function __sockcat_no
+    not __sockcat_given $argv
+end
+
+# __sockcat_at_port: the host is there, or there need not be one.
+function __sockcat_at_port
+    set -l words (commandline -opc)[2..-1]
+    set -l values '^(-[46UunlebzkdNvhV]*[spmqwIOTM]|--(source(-port)?|'\
+'max-conns|quit|wait|idle-timeout|max-time|rcvbuf|sndbuf|backlog|tos|ttl|'\
+'mode))$'
+    set -l skip 0
+    __sockcat_given -l --listen
+    and return
+    for word in $words
+        if test $skip = 1
+            set skip 0
+        else if string match -qr $values -- $word
+            set skip 1
+        else if not string match -q -- '-*' $word
+            return
+        end
+    end
+    return 1
+end
+
+function __sockcat_hosts
+    echo localhost
+    __fish_print_hostnames
+end
+
+function __sockcat_services
+    test -r /etc/services
+    and string match -r '^[a-z][a-z0-9-]*' </etc/services
+end
+
+function __sockcat_local_ends
+    __sockcat_given -U --unixsock
+    and __fish_complete_path (commandline -ct)
+end
+
+# Conditions: what an option makes no sense with.
+set -l no_listen '__sockcat_no -l --listen; and __sockcat_no -k --keep-open'
+set -l no_probe '__sockcat_no -z --zero'
+set -l no_echo '__sockcat_no -e --echo'
+set -l no_hub '__sockcat_no -b --broadcast --broker'
+set -l no_udp '__sockcat_no -u --udp'
+set -l no_unix '__sockcat_no -U --unixsock'
+
+# Operands: a path, or a host and a port.
+complete -c sockcat -f
+complete -c sockcat -n '__sockcat_given -U --unixsock' -F
+complete -c sockcat -n "$no_unix; and not __sockcat_at_port" \
+    -a '(__sockcat_hosts)' -d Host
+complete -c sockcat -n "$no_unix; and __sockcat_at_port" \
+    -a '(__sockcat_services)' -d Port
+complete -c sockcat -n "$no_unix; and __sockcat_given -l --listen" \
+    -a '(__sockcat_hosts)' -d Host
+
+# Addresses
+complete -c sockcat -s 4 -l ipv4 -d 'IPv4 only' \
+    -n "$no_unix; and __sockcat_no -6 --ipv6"
+complete -c sockcat -s 6 -l ipv6 -d 'IPv6 only' \
+    -n "$no_unix; and __sockcat_no -4 --ipv4"
+complete -c sockcat -s U -l unixsock -d 'Unix-domain socket'
+complete -c sockcat -s u -l udp -d 'Datagrams'
+complete -c sockcat -s n -l nodns -d 'Numeric hosts and ports only'
+complete -c sockcat -s s -l source -x -d 'Local address' -n "$no_listen" \
+    -a '(__sockcat_local_ends)'
+complete -c sockcat -s p -l source-port -x -d 'Local port' -n "$no_unix" \
+    -a '(__sockcat_services)'
+
+# Modes
+complete -c sockcat -s l -l listen -d 'Wait for a connection' -n "$no_probe"
+complete -c sockcat -s e -l echo -d 'Send every byte back' -n "$no_probe"
+complete -c sockcat -s b -l broadcast -n "$no_probe" \
+    -d 'With -l: a hub; client -u: allow broadcast addresses'
+complete -c sockcat -l broker -n "$no_probe" -d 'The same as --broadcast'
+complete -c sockcat -s z -l zero -d 'Only test: connect and close' \
+    -n "$no_listen; and $no_echo; and $no_hub"
+
+# Session
+complete -c sockcat -s k -l keep-open -d 'With -l: serve many peers' \
+    -n "$no_probe"
+complete -c sockcat -s m -l max-conns -x -d 'At most that many peers at once' \
+    -n "$no_probe"
+complete -c sockcat -s d -l recv-only -d 'Do not read standard input' \
+    -n '__sockcat_no --send-only'
+complete -c sockcat -l send-only -d 'Discard what is received' \
+    -n "$no_probe; and $no_echo; and __sockcat_no -d --recv-only"
+complete -c sockcat -s N -l shutdown \
+    -d 'Half-close after the end of input (default)'
+complete -c sockcat -l no-shutdown \
+    -d 'Do not half-close after the end of input' \
+    -n "$no_probe; and $no_echo; and $no_hub; and $no_udp"
+complete -c sockcat -s q -l quit -x \
+    -d 'End when one direction has ended and the other rests'
+
+# Time limits
+complete -c sockcat -s w -l wait -x -d 'Time to connect, then for silence'
+complete -c sockcat -l idle-timeout -x -d 'Time of silence on a connection' \
+    -n "$no_probe"
+complete -c sockcat -l max-time -x -d 'Time for the whole run'
+
+# Messages
+complete -c sockcat -s v -l verbose -d 'Say what happens'
+complete -c sockcat -l quiet -d 'Not even errors'
+complete -c sockcat -s h -l help -d 'Show the help'
+complete -c sockcat -s V -l version -d 'Show the version'
+
+# Socket options
+set -l tcp "$no_probe; and $no_udp; and $no_unix"
+complete -c sockcat -s I -l rcvbuf -x -d 'Receive buffer'
+complete -c sockcat -s O -l sndbuf -x -d 'Send buffer'
+complete -c sockcat -l keepalive -d 'Find vanished peers' -n "$tcp"
+complete -c sockcat -l no-keepalive -d 'Do not look for vanished peers' \
+    -n "$tcp"
+complete -c sockcat -l no-reuseaddr -d 'No SO_REUSEADDR' -n "$no_unix"
+complete -c sockcat -l reuseport -d 'SO_REUSEPORT' \
+    -n "$no_probe; and $no_unix"
+complete -c sockcat -l nodelay -d 'TCP_NODELAY (default)' -n "$tcp"
+complete -c sockcat -l no-nodelay -d 'Gather small writes' -n "$tcp"
+complete -c sockcat -l backlog -x \
+    -d 'Connections that may wait to be accepted' \
+    -n "$no_probe; and $no_udp"
+complete -c sockcat -s T -l tos -x -d 'DSCP or type of service' \
+    -n "$no_unix" -a 'af11 af12 af13 af21 af22 af23 af31 af32 af33 af41
+        af42 af43 critical cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 ef inetcontrol le
+        lowcost lowdelay netcontrol reliability throughput'
+complete -c sockcat -s M -l ttl -x -d 'TTL and hop limit' -n "$no_unix"
+complete -c sockcat -l reset -d 'Close with a reset' \
+    -n "$no_udp; and $no_unix"
+complete -c sockcat -l mode -x -d 'Permissions of the Unix socket' \
+    -n "$no_probe" -a '600 660 666'
