@@ -3785,10 +3785,10 @@ static struct rules relay_rules(const struct options *o, const char *place)
 static int relay_with(const struct options *o, int fd, struct gram *gram,
 	const struct addr *peer)
 {
-	char place[PLACE_TEXT];
+	static char place[PLACE_TEXT];
 	struct target anyone = o->target;
 	static struct relay relay;
-	struct rules rules;
+	static struct rules rules;
 	int result;
 
 	if (o->listen)
@@ -3836,7 +3836,7 @@ static int first_peer(struct listeners *ls, int64_t deadline, struct gram *gram)
 static int mode_one(const struct options *o)
 {
 	struct listeners ls;
-	struct gram gram = { .family = 0 };
+	static struct gram gram;
 	char text[ADDR_TEXT];
 	struct addr peer;
 	int fd;
@@ -4267,7 +4267,7 @@ static enum mode_id mode_of(const struct options *o)
  * One table names every option: how it is written, what it sets, and for each
  * mode whether it acts (+), is accepted without effect (.), or is refused (-).
  * A mode's mark may depend on the socket: s acts on streams only, d on
- * datagrams only; blank: the option itself makes another mode.  The second
+ * UDP only; blank: the option itself makes another mode.  The second
  * string says the same for TCP, UDP, Unix streams and Unix datagrams; the
  * stricter of the two counts.
  */
@@ -4557,7 +4557,7 @@ static char option_mark(const struct option_spec *spec, enum mode_id mode,
 	if (on_mode == 's')
 		on_mode = o->udp ? '-' : '+';
 	if (on_mode == 'd')
-		on_mode = o->udp ? '+' : '-';
+		on_mode = o->udp && !o->unixsock ? '+' : '-';
 	if (on_mode == '-' || on_sock == '-')
 		return '-';
 	return on_mode == '.' || on_sock == '.' ? '.' : '+';
@@ -4574,7 +4574,7 @@ static int option_refused(const struct option_spec *spec, const char *text,
 	if (spec->on_mode[mode] == 's')
 		with = "with -u in this mode";
 	else if (spec->on_mode[mode] == 'd')
-		with = "without -l or -u";
+		with = o->unixsock ? "with -U without -l" : "without -l or -u";
 	else if (spec->on_mode[mode] != '-' && unix_only)
 		with = "without -U";
 	else if (spec->on_mode[mode] != '-')
@@ -4608,10 +4608,6 @@ static int options_check(const struct options *o, const struct given *g)
 			return fail_as(MISUSED, "%s makes no sense with %s",
 				g->text[a], g->text[b]);
 	}
-	if (o->hub && !o->listen && o->unixsock)
-		return fail_as(MISUSED, "%s makes no sense with -U without -l",
-			g->text[spec_named("broadcast")][0] ? "-b"
-							    : "--broker");
 	a = spec_named("no-reuseaddr");
 	if (g->text[a][0] && !o->listen && !o->port_text)
 		return fail_as(MISUSED, "%s makes no sense without -l or -p",

@@ -24,6 +24,7 @@ trap finish EXIT
 trap 'exit 1' HUP INT TERM
 
 echo "\$ sockcat -lke -v 127.0.0.1 0 &"
+: >"$dir/said" # for sed, which may come before the server
 "$sockcat" -lke -v 127.0.0.1 0 </dev/null 2>"$dir/said" &
 server=$!
 

@@ -199,7 +199,8 @@ matrix_text() {
 
 # ask_bash LINE...: what bash offers at the end of each LINE, below `## LINE'.
 ask_bash() {
-	bash --norc -c '
+	# shellcheck disable=SC2016 # the shell asked expands it
+	timeout 60 bash --norc -c '
 		source "$1"
 		shift
 		[[ $(complete -p sockcat) == *"-F _sockcat "* ]] || exit
@@ -217,7 +218,7 @@ ask_bash() {
 ask_fish() {
 	need fish
 	# shellcheck disable=SC2016 # fish expands it
-	HOME=$T fish --no-config -c '
+	HOME=$T timeout 60 fish --no-config -c '
 		source $argv[1]
 		for line in $argv[2..-1]
 			echo "## $line"
@@ -266,7 +267,7 @@ ask_zsh() {
 		done
 		zpty -d z
 	END
-	HOME=$T zsh -f "$T/ask.zsh" "$completions" "$T/hits" "$@" </dev/null
+	HOME=$T timeout 60 zsh -f "$T/ask.zsh" "$completions" "$T/hits" "$@" </dev/null
 }
 
 # answer LINE: of $T/answers what was offered for LINE, sorted.
@@ -532,11 +533,17 @@ shown() {
 		on' | sed "s/4000/$PORT/g"
 }
 
+# limited COMMAND: run it, within a minute.
+limited() (
+	_close_fds
+	exec timeout -k 1 60 bash -c "$1"
+)
+
 # here ROLE: run it; its output is what the page prints.
 here() {
 	local out
 
-	out=$(timeout -k 1 30 bash -c "$(cmd "$1")" 2>&1)
+	out=$(limited "$(cmd "$1")" 2>&1)
 	[ "$out" = "$(shown "$1")" ] ||
 		fail "$(cmd "$1"): $out instead of $(shown "$1")"
 }
@@ -544,7 +551,7 @@ here() {
 # serve NAME ROLE [udp]: start it on a free port, wait until it listens.
 serve() {
 	free_port ${3:+-u}
-	start "$1" bash -c "exec ${4:-}$(cmd "$2")"
+	start "$1" bash -c "exec $(cmd "$2")"
 	wait_port "$PORT" ${3:+udp}
 }
 
@@ -664,7 +671,7 @@ serve() {
 	driver=web
 	printf 'HTTP/1.0 200 OK\r\n\r\npage\n' >page
 	listen_with page srv 0
-	run bash -c "$(cmd ask)"
+	run limited "$(cmd ask)"
 	[ "$status" -eq 0 ]
 	[ "$output" = $'HTTP/1.0 200 OK\r\n\r\npage' ]
 	wait_exit srv
@@ -678,7 +685,7 @@ serve() {
 	here quiet
 	here say
 	stop srv
-	run bash -c "$(cmd quiet)"
+	run limited "$(cmd quiet)"
 	[ "$status" -eq 1 ]
 	[[ $output == *refused ]]
 }
@@ -733,7 +740,8 @@ serve() {
 		s.listen()
 		print(s.getsockname()[1], "127.0.0.1", flush=True)
 		c = s.accept()[0]
-		c.recv(100)
+		while not c.recv(100).endswith(b"\n"):
+		    pass
 		c.settimeout(0.3)
 		try:
 		    c.recv(100)         # an end: no answer
@@ -743,7 +751,7 @@ serve() {
 	start drop "${python[@]}" drop.py
 	wait_line drop.out .
 	read -r PORT _ <"$T/drop.out"
-	run bash -c "$(cmd ask)"
+	run limited "$(cmd ask)"
 	[ "$status" -eq 0 ]
 	[ "$output" = answer ]
 }
@@ -752,14 +760,14 @@ serve() {
 	driver=late
 	echo question >request
 	full_backlog
-	run bash -c "$(cmd ask)"
+	run limited "$(cmd ask)"
 	[ "$status" -eq 0 ]
 	[ "${lines[-1]}" = "failed: 124" ]
 	[ ! -s answer ]
 
 	echo reply >page
 	listen_with page srv 0
-	run bash -c "$(cmd ask)"
+	run limited "$(cmd ask)"
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
 	[ "$(<answer)" = reply ]
@@ -774,12 +782,12 @@ serve() {
 	mkdir tree/test
 	cp -R "$top"/test/{demo.sh,deps,run,unit.c} tree/test
 	cd tree
-	run bash -c "$(cmd demo)"
+	run limited "$(cmd demo)"
 	[ "$status" -eq 0 ]
 	[ "${lines[-1]}" = "hello from sockcat" ]
 
 	export DESTDIR=$T/root
-	run bash -c "$(cmd install)"
+	run limited "$(cmd install)"
 	[ "$status" -eq 0 ]
 	[ "$("$DESTDIR/usr/local/bin/sockcat" -V)" = "$(sockcat -V)" ]
 	(cd "$DESTDIR/usr/local" && find . -type f | sort) >"$T/got"
@@ -791,12 +799,12 @@ serve() {
 		./share/zsh/site-functions/_sockcat
 	END
 	equal "installed files"
-	run bash -c "$(cmd uninstall)"
+	run limited "$(cmd uninstall)"
 	[ "$status" -eq 0 ]
 	[ -z "$(find "$DESTDIR" -type f)" ]
 
 	# The tests are what is running already; that make knows how is all.
-	run bash -c "MAKEFLAGS=-n $(cmd check)"
+	run limited "MAKEFLAGS=-n $(cmd check)"
 	[ "$status" -eq 0 ]
 	[[ $output == *test/run* ]]
 }

@@ -711,7 +711,7 @@ traced_mode() {
 @test "--send-only: what comes is discarded, the end is when all is sent" {
 	echo hello >"$T/in"
 	# A peer that has much to say, and does not end.
-	peer_py srv source.py --bytes 3000000 --end hold
+	peer_py srv source.py --bytes 1000 --end hold
 	sockcat --send-only 127.0.0.1 "$PORT" <"$T/in" >"$T/out"
 	[ ! -s "$T/out" ]
 	wait_line srv.out '^received 6 '
