@@ -2402,7 +2402,8 @@ struct relay {
 	enum outcome up_how;
 	struct why up_why;
 	bool down_ended;
-	bool fin;                                   /* ours is sent */
+	bool fin;           /* ours is sent */
+	bool output_closed; /* nobody reads standard output any more */
 	enum { GOING, QUIT, SILENT, IDLE } verdict; /* what ended it */
 	struct clock silence, idle, quit;
 };
@@ -2630,7 +2631,7 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 	if (down == NOT_WRITTEN && !r->rules->echo) {
 		relay_undelivered(r, farewell);
 		fail("write to standard output failed: %s", reason->text);
-		why.error = reason->error;
+		r->output_closed = reason->error == EPIPE;
 		return -1;
 	}
 	if (down != NOT_READ && r->up_state == OVER && r->up_how == NOT_WRITTEN)
@@ -3795,8 +3796,7 @@ static int relay_with(const struct options *o, int fd, struct gram *gram,
 		anyone.host = NULL;
 	rules = relay_rules(o, target_place(&anyone, peer, place));
 	result = relay_run(&relay, fd, o->target.type, gram, &rules);
-	if (result < 0 && why.error == EPIPE &&
-		strncmp(why.text, "write to standard", 17) == 0)
+	if (relay.output_closed)
 		die_of_pipe();
 	if (relay.up_state == RUNNING)
 		fd = dup(fd); /* the reader of the console keeps its own */
