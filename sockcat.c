@@ -1593,10 +1593,13 @@ static int announce_all(const struct target *t, const struct prefs *p,
 			continue;
 		if (!address_is_missing())
 			return -1;
+		if (passed.text[0])
+			tell("%s", passed.text);
 		passed = why;
-		tell("%s", why.text);
 	}
 	why = passed;
+	if (ls->count > 0 && passed.text[0])
+		tell("%s", passed.text);
 	return ls->count > 0 ? 0 : -1;
 }
 
@@ -2159,7 +2162,10 @@ static enum way flow_way(const struct flow *f)
 		return DIRECT;
 	if (S_ISREG(in.st_mode) && to->kind == STREAM)
 		return SEND_FILE;
-	return from->kind == STREAM && !isatty(to->fd) ? THROUGH : COPY;
+	/* Into a file splice takes no lock on the position that others share. */
+	return from->kind == STREAM && !S_ISREG(out.st_mode) && !isatty(to->fd)
+		? THROUGH
+		: COPY;
 }
 
 /* flow_rests(f): no bulk of data is coming at the moment. */
@@ -2576,17 +2582,45 @@ static int bytes_lost(const char *what, const char *place, const char *reason,
 }
 
 /*
+ * relay_patience(r, status): how long to wait for an acknowledgement: as the
+ * limits say; and the exit status when that has passed.
+ */
+static int64_t relay_patience(const struct relay *r, enum status *status)
+{
+	int64_t quit = r->quit.limit == 0 ? farewell : r->quit.limit;
+	int64_t silence = r->silence.limit < r->idle.limit ? r->silence.limit
+							   : r->idle.limit;
+
+	*status = quit < silence ? FAILED : TIMED_OUT;
+	return quit < silence ? quit : silence;
+}
+
+/*
+ * relay_acknowledged(r, patience, status): 0 when the peer's kernel has all,
+ * else -1; status is what it means that patience passed.
+ */
+static int relay_acknowledged(
+	struct relay *r, int64_t patience, enum status status)
+{
+	int64_t lost = relay_undelivered(r, patience);
+	bool late = errno == ETIMEDOUT && patience < NEVER;
+
+	if (lost == 0)
+		return 0;
+	return bytes_lost("connection to", r->rules->place,
+		late || errno == 0 ? "the time limit passed" : strerror(errno),
+		lost, late || errno == 0 ? status : FAILED);
+}
+
+/*
  * relay_limited(r): the end that a time limit made; 0 if that is fine, else -1.
  */
 static int relay_limited(struct relay *r)
 {
 	const char *place = r->rules->place;
 	bool input_ended = r->up_state > RUNNING && r->up_how != STOPPED;
-	int64_t patience = r->rules->quit > 0 && !r->rules->send_only ? 0
-		: r->rules->quit == 0                                 ? farewell
-				      : r->silence.limit;
-	int64_t lost;
-	bool left; /* input, that the peer does not take */
+	enum status status = FAILED;
+	int64_t patience = 0;
 
 	if (r->verdict == IDLE)
 		return fail_as(TIMED_OUT,
@@ -2595,22 +2629,20 @@ static int relay_limited(struct relay *r)
 			place);
 	if (r->verdict == SILENT && input_ended &&
 		(!r->stream || value(&r->down.reads) > 0))
-		return 0;
+		return relay_acknowledged(r, 0, TIMED_OUT);
 	if (r->verdict == SILENT)
 		return fail_as(TIMED_OUT, "connection to %s: %s (-w)", place,
 			input_ended ? "no answer" : "silent");
-	left = r->down_ended &&
+	if (r->rules->send_only || r->rules->quit == 0)
+		patience = relay_patience(r, &status);
+	if (relay_acknowledged(r, patience, status) < 0)
+		return -1;
+	if (r->down_ended &&
 		(r->up_state == RUNNING ? !relay_input_rests(r)
-					: r->up_how == STOPPED);
-	lost = relay_undelivered(r, patience);
-	if (lost == 0 && left)
+					: r->up_how == STOPPED))
 		return fail("connection to %s failed: the time of -q passed "
 			    "before the end of standard input",
 			place);
-	if (lost > 0)
-		return bytes_lost("connection to", place,
-			errno ? strerror(errno) : "the time of -q passed", lost,
-			FAILED);
 	return 0;
 }
 
@@ -2621,9 +2653,8 @@ static int relay_limited(struct relay *r)
 static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 {
 	const char *place = r->rules->place;
-	int64_t limit = r->silence.limit < r->idle.limit ? r->silence.limit
-							 : r->idle.limit,
-		lost;
+	enum status status;
+	int64_t patience = relay_patience(r, &status);
 	int error;
 
 	/* For good: nothing that the other thread may still do counts. */
@@ -2644,13 +2675,8 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 			relay_undelivered(r, 0), FAILED);
 	if (r->verdict != GOING)
 		return relay_limited(r);
-	if (r->quit.limit < limit)
-		limit = r->quit.limit;
-	lost = relay_undelivered(r, limit);
-	if (lost > 0)
-		return bytes_lost("connection to", place, strerror(errno), lost,
-			errno == ETIMEDOUT && limit < NEVER ? TIMED_OUT
-							    : FAILED);
+	if (relay_acknowledged(r, patience, status) < 0)
+		return -1;
 	if (r->up_state == OVER && r->up_how == NOT_READ)
 		return fail(
 			"read from standard input failed: %s", r->up_why.text);
@@ -4458,8 +4484,7 @@ static const struct option_spec specs[] = {
 		set_flag, AT(listen), true, 0 },
 	{ 'e', "echo", NULL, "send every byte back", "   +++--", "++++",
 		set_flag, AT(echo), true, 0 },
-	{ 'b', "broadcast", NULL,
-		"with -l: a hub; client -u: allow broadcast addresses",
+	{ 'b', "broadcast", NULL, "with -l: a hub; -u: to broadcast addresses",
 		"d  d--+-", "++++", set_flag, AT(hub), true, 0 },
 	{ 0, "broker", NULL, NULL, "d  d--+-", "++++", set_flag, AT(hub), true,
 		0 },
@@ -4479,9 +4504,7 @@ static const struct option_spec specs[] = {
 		"+++.....", "+.+.", set_flag, AT(no_shutdown), false, 0 },
 	{ 0, "no-shutdown", NULL, "... do not", "+++-----", "+-+-", set_flag,
 		AT(no_shutdown), true, 0 },
-	{ 'q', "quit", "TIME",
-		"end when one direction has ended and the other "
-		"rests",
+	{ 'q', "quit", "TIME", "end when only one direction is left and rests",
 		"++......", "++++", set_quit, AT(quit), 0, 0 },
 
 	{ 0, NULL, NULL, "Time limits (seconds, or with ms, s, m, h)", NULL,

@@ -97,8 +97,10 @@ helpers_teardown() {
 
 # _end NAME: TERM, then KILL, the group of a process that still runs.
 _end() {
-	local var=pid_$1 pid
+	local var=pid_$1 pid over
 	pid=${!var}
+	over=over_$pid
+	[ -z "${!over:-}" ] || return 0
 
 	kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null || :
 	kill -CONT -- "-$pid" 2>/dev/null || :
@@ -416,6 +418,8 @@ wait_exit() {
 	status=0
 	# shellcheck disable=SC2034 # the test reads it
 	wait "${!var}" 2>/dev/null || status=$?
+	# Its id may be somebody else's soon: nothing is sent there any more.
+	printf -v "over_${!var}" %s yes
 }
 
 # stop NAME [SIGNAL]: SIGTERM (or SIGNAL), then as wait_exit.

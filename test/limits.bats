@@ -950,3 +950,19 @@ os.execv(sys.argv[2], sys.argv[2:])' "$T/resolv.conf" "$@"
 	wait_exit srv
 	[ "$status" -eq 0 ]
 }
+
+@test "limits bound the wait for an acknowledgement" {
+	local case
+
+	random_file "$T/small" 150k
+	for case in '--send-only -q 0.3:1' '-q 0.3:1' \
+		'--send-only -w 0.3:124' '--send-only --idle-timeout 0.3:124'; do
+		deaf --rcvbuf 2048
+		# shellcheck disable=SC2086 # several words
+		start_with "$T/small" cl sockcat -O 200k ${case%:*} \
+			127.0.0.1 "$PORT"
+		ended cl "${case#*:}" '[1-9][0-9]* bytes not delivered' "$case"
+		stop deaf
+	done
+	none_wrong
+}

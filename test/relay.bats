@@ -1044,3 +1044,19 @@ unreadable() {
 	need_linux
 	each unreadable
 }
+
+# splice(2) into a file takes no lock on the position that they share.
+@test "two that write to one file do not overwrite each other" {
+	random_file "$T/in" 5M
+	feed srv
+	listen_with - srv -k 127.0.0.1 0
+	# shellcheck disable=SC2016
+	start pair bash -c '"$SOCKCAT" -d 127.0.0.1 "$0" &
+		"$SOCKCAT" -d 127.0.0.1 "$0"
+		wait' "$PORT"
+	wait_lines srv.err '^Connection received' 2
+	send_file srv "$T/in"
+	end_of srv
+	wait_exit pair
+	[ "$(wc -c <"$T/pair.out")" -eq $((2 * 5 << 20)) ]
+}
