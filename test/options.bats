@@ -932,3 +932,12 @@ holds_back() {
 	done
 	none_wrong
 }
+
+@test "--nodns is -n, and --shutdown is -N" {
+	run -2 --separate-stderr sockcat --nodns localhost 1
+	peer_py srv sink.py
+	start cl sockcat --no-shutdown --shutdown 127.0.0.1 "$PORT"
+	wait_line srv.out '^received 0 .* end$'
+	wait_exit cl
+	[ "$status" -eq 0 ]
+}
