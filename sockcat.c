@@ -2343,8 +2343,10 @@ static enum outcome pump(struct flow *f)
 		close(own[0]);
 		close(own[1]);
 	} else if (way == DIRECT || way == SEND_FILE) {
-		pipe_grow(f->from.fd);
-		pipe_grow(f->to.fd);
+		if (way == DIRECT) {
+			pipe_grow(f->from.fd);
+			pipe_grow(f->to.fd);
+		}
 		how = flow_move(f, way, &over);
 	}
 	return over || how != ENDED ? how : flow_copy(f);
@@ -2762,12 +2764,13 @@ struct server {
 	void *arg;
 	int64_t most; /* peers at the same time; 0: any number */
 	struct listeners *listeners;
-	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t changed;
-	int64_t taken; /* of those places */
-	bool any;      /* there has been one */
-	bool told;     /* that something has run out */
-	bool lacking;  /* a worker could not be started */
+	pthread_mutex_t lock;   /* guards what follows */
+	pthread_cond_t changed; /* a peer has gone */
+	pthread_cond_t first;   /* the first has come, or a worker lacks */
+	int64_t taken;          /* of those places */
+	bool any;               /* there has been one */
+	bool told;              /* that something has run out */
+	bool lacking;           /* a worker could not be started */
 	struct door *door;
 	int doors;
 };
@@ -2841,7 +2844,7 @@ static void door_follow(struct door *d)
 	if (!s->told)
 		say("cannot start a thread: %s; peers wait", strerror(error));
 	s->told = s->lacking = true;
-	pthread_cond_broadcast(&s->changed);
+	pthread_cond_signal(&s->first);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -2865,7 +2868,7 @@ static void *worker(void *arg)
 		alone = --d->waiting == 0;
 		d->waiting += alone;
 		if (!s->any)
-			pthread_cond_broadcast(&s->changed);
+			pthread_cond_signal(&s->first);
 		s->any = true;
 		pthread_mutex_unlock(&s->lock);
 		if (alone)
@@ -2884,6 +2887,41 @@ static void *worker(void *arg)
 }
 
 /*
+ * server_watch(s, deadline, for_first): until the deadline has passed (false)
+ * or, if that is wanted, the first peer is there (true).  Meanwhile, where a worker could not be started and none
+ * is left at a door, another is tried every so often.
+ */
+static bool server_watch(struct server *s, int64_t deadline, bool for_first)
+{
+	bool short_of, alone, in_time = true;
+	int64_t until;
+
+	pthread_mutex_lock(&s->lock);
+	while (in_time && !(for_first && s->any)) {
+		short_of = s->lacking;
+		until = short_of ? after(short_pause) : deadline;
+		if (until > deadline)
+			until = deadline;
+		signal_wait(&s->first, &s->lock, until);
+		in_time = deadline == NEVER || now() < deadline;
+		if (!short_of)
+			continue;
+		s->lacking = false;
+		for (int i = 0; i < s->doors; i++) {
+			alone = s->door[i].waiting == 0;
+			s->door[i].waiting += alone;
+			pthread_mutex_unlock(&s->lock);
+			if (alone)
+				door_follow(&s->door[i]);
+			pthread_mutex_lock(&s->lock);
+		}
+	}
+	in_time = in_time || (for_first && s->any);
+	pthread_mutex_unlock(&s->lock);
+	return in_time;
+}
+
+/*
  * serve(s, ls, deadline): have every peer that comes served by s->service,
  * which owns and closes its socket.  Returns 0 when the first peer is there,
  * -1 when none came before the deadline; the workers go on by themselves.
@@ -2891,10 +2929,10 @@ static void *worker(void *arg)
 static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 {
 	static struct door doors[LISTENERS];
-	bool in_time = true;
 
 	pthread_mutex_init(&s->lock, NULL);
 	signal_init(&s->changed);
+	signal_init(&s->first);
 	s->listeners = ls;
 	s->door = doors;
 	s->doors = s->most > 0 ? 1 : ls->count;
@@ -2908,39 +2946,16 @@ static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 		for (int k = 0; k < WAITING; k++)
 			door_follow(&doors[i]);
 	}
-	pthread_mutex_lock(&s->lock);
-	while (in_time && !s->any && !s->lacking)
-		in_time = signal_wait(&s->changed, &s->lock, deadline);
-	pthread_mutex_unlock(&s->lock);
-	return in_time
+	return server_watch(s, deadline, true)
 		? 0
 		: fail_as(TIMED_OUT, "no client came within the time of -w");
 }
 
-/*
- * server_stay(s): for ever; the workers do the work.  Where one could not be
- * started and nobody is left at a door, another is tried every so often.
- */
+/* server_stay(s): for ever; the workers do the work. */
 _Noreturn static void server_stay(struct server *s)
 {
-	struct door *d;
-	bool alone;
-
-	for (;;) {
-		pthread_mutex_lock(&s->lock);
-		signal_wait(&s->changed, &s->lock,
-			s->lacking ? after(short_pause) : NEVER);
-		pthread_mutex_unlock(&s->lock);
-		for (d = s->door; s->lacking && d < s->door + s->doors; d++) {
-			pthread_mutex_lock(&s->lock);
-			alone = d->waiting == 0;
-			d->waiting += alone;
-			s->lacking = false;
-			pthread_mutex_unlock(&s->lock);
-			if (alone)
-				door_follow(d);
-		}
-	}
+	for (;;)
+		server_watch(s, NEVER, false);
 }
 
 /*
