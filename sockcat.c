@@ -1019,6 +1019,31 @@ static void addr_list_interleave(struct addr_list *l)
 	}
 }
 
+/* Where the lists of who may connect come from, in the order given. */
+enum { ACCESS_DENY = 1, ACCESS_FILE = 2, ACCESS_SOURCES = 64 };
+
+struct access_sources {
+	int count;
+	struct {
+		int sort; /* ACCESS_DENY, ACCESS_FILE, or both */
+		const char *text;
+	} at[ACCESS_SOURCES];
+};
+
+/* access_add(a, sort, what, text): one more; -1 when it is no list. */
+static int access_add(
+	struct access_sources *a, int sort, const char *what, const char *text)
+{
+	if (a->count == ACCESS_SOURCES)
+		return fail_as(MISUSED, "%s: more than %d lists", what,
+			ACCESS_SOURCES);
+	if (!*text)
+		return fail_as(MISUSED, "%s: \"\" is empty", what);
+	a->at[a->count].sort = sort;
+	a->at[a->count++].text = text;
+	return 0;
+}
+
 /*
  * ---- sockets --------------------------------------------------------------
  *
@@ -3736,12 +3761,22 @@ static bool port_tick(struct port *p)
  * says what failed, and returns the exit status.
  */
 struct options {
-	bool listen, keep, echo, hub, zero;
+	bool listen, keep, echo, hub, chat, zero;
 	bool udp, unixsock, numeric, four, six;
 	bool recv_only, send_only, no_shutdown, reset, quit_given;
 	int64_t wait, idle, quit, max_time; /* NEVER: no limit */
 	int64_t most;                       /* 0: any number of peers */
+	int64_t total;                      /* --count; 0: any number */
+	int64_t drain, retry;               /* 0: not given */
 	const char *port_text;              /* of -p */
+	const char *command;                /* -c, --exec; NULL: none */
+	bool direct;                        /* ... without a shell */
+	const char *forward;                /* ADDR, as written, or NULL */
+	struct target onward;               /* what that means */
+	struct access_sources access;       /* --allow, --deny and files */
+	const char *port_file;              /* or NULL */
+	int64_t ready_fd;                   /* or -1 */
+	bool background;
 	struct prefs prefs;
 	struct target target;
 };
@@ -4261,6 +4296,28 @@ static int mode_zero(const struct options *o)
 	return DONE;
 }
 
+static int mode_command(const struct options *o)
+{
+	(void)o;
+	fail("not yet");
+	return complain();
+}
+
+static int mode_commands(const struct options *o)
+{
+	return mode_command(o);
+}
+
+static int mode_forward(const struct options *o)
+{
+	return mode_command(o);
+}
+
+static int mode_forwards(const struct options *o)
+{
+	return mode_command(o);
+}
+
 enum mode_id {
 	CONNECT,
 	LISTEN,
@@ -4269,6 +4326,12 @@ enum mode_id {
 	ECHO_ONE,
 	ECHO_MANY,
 	HUB,
+	CHAT,
+	COMMAND_CLIENT,
+	COMMAND_ONE,
+	COMMAND_MANY,
+	FORWARD_ONE,
+	FORWARD_MANY,
 	PROBE,
 	MODES
 };
@@ -4285,6 +4348,13 @@ static const struct mode {
 	[ECHO_ONE] = { "-le", "with -le without -k", mode_echo_one },
 	[ECHO_MANY] = { "-lke", "with -lke", mode_echo },
 	[HUB] = { "-lb", "with -lb", mode_many },
+	[CHAT] = { "--chat", "with --chat", mode_many },
+	[COMMAND_CLIENT] = { "-c", "with -c without -l", mode_command },
+	[COMMAND_ONE] = { "-lc", "with -lc without -k", mode_command },
+	[COMMAND_MANY] = { "-lkc", "with -lkc", mode_commands },
+	[FORWARD_ONE] = { "--forward", "with --forward without -k",
+		mode_forward },
+	[FORWARD_MANY] = { "-k --forward", "with -k --forward", mode_forwards },
 	[PROBE] = { "-z", "with -z", mode_zero },
 };
 
@@ -4294,9 +4364,17 @@ static enum mode_id mode_of(const struct options *o)
 	if (o->zero)
 		return PROBE;
 	if (!o->listen)
-		return o->echo ? ECHO_CLIENT : CONNECT;
+		return o->command ? COMMAND_CLIENT
+			: o->echo ? ECHO_CLIENT
+				  : CONNECT;
+	if (o->chat)
+		return CHAT;
 	if (o->hub)
 		return HUB;
+	if (o->forward)
+		return o->keep ? FORWARD_MANY : FORWARD_ONE;
+	if (o->command)
+		return o->keep ? COMMAND_MANY : COMMAND_ONE;
 	if (o->echo)
 		return o->keep ? ECHO_MANY : ECHO_ONE;
 	return o->keep ? KEEP : LISTEN;
@@ -4308,16 +4386,17 @@ static enum mode_id mode_of(const struct options *o)
  * One table names every option: how it is written, what it sets, and for each
  * mode whether it acts (+), is accepted without effect (.), or is refused (-).
  * A mode's mark may depend on the socket: s acts on streams only, d on
- * UDP only; blank: the option itself makes another mode.  The second
- * string says the same for TCP, UDP, Unix streams and Unix datagrams; the
- * stricter of the two counts.
+ * UDP only, o on the outgoing side of a forward, b on either side of it;
+ * blank: the option itself makes another mode.  The second string says the
+ * same for TCP, UDP, Unix streams and Unix datagrams; the stricter of the two
+ * counts.
  */
 struct option_spec {
 	char letter; /* 0: there is only the long name */
 	const char *name;
 	const char *arg;     /* what it takes, for the help; NULL: nothing */
 	const char *help;    /* NULL: another name of the one above */
-	const char *on_mode; /* connect -l -lk -e -le -lke -lb -z */
+	const char *on_mode; /* as the table of modes has them */
 	const char *on_sock; /* tcp udp unix unix-datagram */
 	int (*set)(struct options *o, const struct option_spec *spec,
 		const char *what, const char *arg);
@@ -4391,6 +4470,24 @@ static int set_loudness(struct options *o, const struct option_spec *spec,
 	(void)o, (void)what, (void)arg;
 	loudness = spec->min < 0 ? -1 : loudness < 0 ? 1 : loudness + 1;
 	return 0;
+}
+
+/* set_command: min tells whether it runs directly or in a shell. */
+static int set_command(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	if (arg[strspn(arg, " \t")] == '\0')
+		return fail_as(MISUSED, "%s: \"%s\" is empty", what, arg);
+	o->command = arg;
+	o->direct = spec->min != 0;
+	return 0;
+}
+
+/* set_access: one more list, or file of one; min tells the sort. */
+static int set_access(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	return access_add(&o->access, (int)spec->min, what, arg);
 }
 
 /* set_keepalive: IDLE[,INTERVAL[,COUNT]], in whole seconds. */
@@ -4473,61 +4570,74 @@ static int set_tos(struct options *o, const struct option_spec *spec,
 }
 
 #define AT(member) offsetof(struct options, member)
-#define ALL "++++++++", "++++"
-#define TAKEN "........", "...."
+#define ALL "++++++++++++++", "++++"
 
 /* clang-format off: a row an option, the marks in columns */
 static const struct option_spec specs[] = {
 	{ 0, NULL, NULL, "Addresses", NULL, NULL, NULL, 0, 0, 0 },
-	{ '4', "ipv4", NULL, "IPv4 only", "++++++++", "++--", set_flag,
+	{ '4', "ipv4", NULL, "IPv4 only", "++++++++++++++", "++--", set_flag,
 		AT(four), true, 0 },
-	{ '6', "ipv6", NULL, "IPv6 only", "++++++++", "++--", set_flag, AT(six),
-		true, 0 },
+	{ '6', "ipv6", NULL, "IPv6 only", "++++++++++++++", "++--", set_flag,
+		AT(six), true, 0 },
 	{ 'U', "unixsock", NULL, "Unix-domain socket; @NAME is abstract", ALL,
 		set_flag, AT(unixsock), true, 0 },
 	{ 'u', "udp", NULL, "datagrams", ALL, set_flag, AT(udp), true, 0 },
-	{ 'n', "nodns", NULL, "numeric hosts and ports only", "++++++++",
+	{ 'n', "nodns", NULL, "numeric hosts and ports only", "++++++++++++++",
 		"++..", set_flag, AT(numeric), true, 0 },
-	{ 's', "source", "ADDR", "local address", "+--+---+", "++-+", set_text,
-		AT(prefs.source), 0, 0 },
-	{ 'p', "source-port", "PORT", "local port", "++++++++", "++--",
+	{ 's', "source", "ADDR", "local address", "+--+----+--oo+", "++-+",
+		set_text, AT(prefs.source), 0, 0 },
+	{ 'p', "source-port", "PORT", "local port", "++++++++++++++", "++--",
 		set_text, AT(port_text), 0, 0 },
 
 	{ 0, NULL, NULL, "Modes (none: relay standard input and output)", NULL,
 		NULL, NULL, 0, 0, 0 },
-	{ 'l', "listen", NULL, "wait for a connection", " ++ +++-", "++++",
-		set_flag, AT(listen), true, 0 },
-	{ 'e', "echo", NULL, "send every byte back", "   +++--", "++++",
+	{ 'l', "listen", NULL, "wait for a connection", " ++ ++++ ++++-",
+		"++++", set_flag, AT(listen), true, 0 },
+	{ 'e', "echo", NULL, "send every byte back", "   +++--------", "++++",
 		set_flag, AT(echo), true, 0 },
 	{ 'b', "broadcast", NULL, "with -l: a hub; -u: to broadcast addresses",
-		"d  d--+-", "++++", set_flag, AT(hub), true, 0 },
-	{ 0, "broker", NULL, NULL, "d  d--+-", "++++", set_flag, AT(hub), true,
-		0 },
-	{ 'z', "zero", NULL, "only test: connect and close", " --  --+", "++++",
-		set_flag, AT(zero), true, 0 },
+		"d  d--+-d-----", "++++", set_flag, AT(hub), true, 0 },
+	{ 0, "broker", NULL, NULL, "d  d--+-d-----", "++++", set_flag, AT(hub),
+		true, 0 },
+	{ 0, "chat", NULL, "with -l: a hub for people: whole lines, named",
+		"-  ----+------", "+-+-", set_flag, AT(chat), true, 0 },
+	{ 'c', "sh-exec", "CMD", "attach a command, run by /bin/sh -c",
+		"   -----+++---", "++++", set_command, 0, false, 0 },
+	{ 0, "exec", "CMD", "... split at blanks and run directly",
+		"   -----+++---", "++++", set_command, 0, true, 0 },
+	{ 0, "forward", "ADDR", "with -l: connect each peer to ADDR",
+		"-  --------++-", "++++", set_text, AT(forward), 0, 0 },
+	{ 'z', "zero", NULL, "only test: connect and close", " ------------+",
+		"++++", set_flag, AT(zero), true, 0 },
 
 	{ 0, NULL, NULL, "Session", NULL, NULL, NULL, 0, 0, 0 },
-	{ 'k', "keep-open", NULL, "with -l: serve many peers", "- +- +.-",
+	{ 'k', "keep-open", NULL, "with -l: serve many peers", "- +- +..- + +-",
 		"++++", set_flag, AT(keep), true, 0 },
-	{ 'm', "max-conns", "N", "at most N peers at once", "--+--s+-", "++++",
-		set_number, AT(most), 1, 1000000 },
-	{ 'd', "recv-only", NULL, "do not read standard input", "+++...+.",
-		"++++", set_flag, AT(recv_only), true, 0 },
-	{ 0, "send-only", NULL, "discard what is received", "+++-----", "++++",
-		set_flag, AT(send_only), true, 0 },
+	{ 'm', "max-conns", "N", "at most N peers at once", "--s--ss+--s-s-",
+		"++++", set_number, AT(most), 1, 1000000 },
+	{ 0, "count", "N", "with -k: accept N peers, finish them, exit",
+		"--s--ss+--s-s-", "++++", set_number, AT(total), 1, 1000000 },
+	{ 'd', "recv-only", NULL, "do not read standard input",
+		"+++...++......", "++++", set_flag, AT(recv_only), true, 0 },
+	{ 0, "send-only", NULL, "discard what is received", "+++-----------",
+		"++++", set_flag, AT(send_only), true, 0 },
 	{ 'N', "shutdown", NULL, "half-close after the end of input (default)",
-		"+++.....", "+.+.", set_flag, AT(no_shutdown), false, 0 },
-	{ 0, "no-shutdown", NULL, "... do not", "+++-----", "+-+-", set_flag,
-		AT(no_shutdown), true, 0 },
+		"+++...........", "+.+.", set_flag, AT(no_shutdown), false, 0 },
+	{ 0, "no-shutdown", NULL, "... do not", "+++-----------", "+-+-",
+		set_flag, AT(no_shutdown), true, 0 },
 	{ 'q', "quit", "TIME", "end when only one direction is left and rests",
-		"++......", "++++", set_quit, AT(quit), 0, 0 },
+		"++............", "++++", set_quit, AT(quit), 0, 0 },
+	{ 0, "drain", "TIME", "on SIGTERM let the sessions finish",
+		"-ss-sss+-ssss-", "++++", set_time, AT(drain), 0, 0 },
+	{ 0, "retry", "TIME", "keep trying to connect", "+--+----+--+++",
+		"++++", set_time, AT(retry), 0, 0 },
 
 	{ 0, NULL, NULL, "Time limits (seconds, or with ms, s, m, h)", NULL,
 		NULL, NULL, 0, 0, 0 },
 	{ 'w', "wait", "TIME", "for connecting, then for silence", ALL,
 		set_time, AT(wait), 0, 0 },
-	{ 0, "idle-timeout", "TIME", "for silence on a connection", "+++++s+-",
-		"++++", set_time, AT(idle), 0, 0 },
+	{ 0, "idle-timeout", "TIME", "for silence on a connection",
+		"+++++s+++++++-", "++++", set_time, AT(idle), 0, 0 },
 	{ 0, "max-time", "TIME", "for the whole run", ALL, set_time,
 		AT(max_time), 0, 0 },
 
@@ -4545,28 +4655,50 @@ static const struct option_spec specs[] = {
 	{ 'O', "sndbuf", "SIZE", "send buffer", ALL, set_size, AT(prefs.sndbuf),
 		0, 0 },
 	{ 0, "keepalive", "[=IDLE[,INTERVAL[,COUNT]]]",
-		"find vanished peers (default with -k)", "+++++++-", "+---",
-		set_keepalive, 0, 1, 0 },
-	{ 0, "no-keepalive", NULL, "... do not", "+++++++-", "+---",
+		"find vanished peers (default with -k)", "+++++++++++bb-",
+		"+---", set_keepalive, 0, 1, 0 },
+	{ 0, "no-keepalive", NULL, "... do not", "+++++++++++bb-", "+---",
 		set_keepalive, 0, 0, 0 },
-	{ 0, "no-reuseaddr", NULL, "no SO_REUSEADDR", "++++++++", "++--",
+	{ 0, "no-reuseaddr", NULL, "no SO_REUSEADDR", "++++++++++++++", "++--",
 		set_flag, AT(prefs.reuseaddr), false, 0 },
-	{ 0, "reuseport", NULL, "SO_REUSEPORT", "-++-+++-", "++--", set_flag,
-		AT(prefs.reuseport), true, 0 },
-	{ 0, "nodelay", NULL, "TCP_NODELAY (default)", "+++++++-", "+---",
+	{ 0, "reuseport", NULL, "SO_REUSEPORT", "-++-++++-++++-", "++--",
+		set_flag, AT(prefs.reuseport), true, 0 },
+	{ 0, "nodelay", NULL, "TCP_NODELAY (default)", "+++++++++++bb-", "+---",
 		set_flag, AT(prefs.nodelay), true, 0 },
-	{ 0, "no-nodelay", NULL, "... gather small writes", "+++++++-", "+---",
-		set_flag, AT(prefs.nodelay), false, 0 },
+	{ 0, "no-nodelay", NULL, "... gather small writes", "+++++++++++bb-",
+		"+---", set_flag, AT(prefs.nodelay), false, 0 },
 	{ 0, "backlog", "N", "connections that may wait to be accepted",
-		"-++-+++-", "+-+-", set_number, AT(prefs.backlog), 1, 1000000 },
-	{ 'T', "tos", "NAME|N", "DSCP or type of service", "++++++++", "++--",
-		set_tos, AT(prefs.tos), 0, 0 },
-	{ 'M', "ttl", "N", "TTL and hop limit", "++++++++", "++--", set_number,
-		AT(prefs.ttl), 1, 255 },
-	{ 0, "reset", NULL, "close with a reset", "++++++++", "+---", set_flag,
-		AT(reset), true, 0 },
-	{ 0, "mode", "OCTAL", "permissions of the Unix socket", "-++-+++-",
-		"--++", set_octal, AT(prefs.mode), 0, 0777 },
+		"-++-++++-++++-", "+-+-", set_number, AT(prefs.backlog), 1,
+		1000000 },
+	{ 'T', "tos", "NAME|N", "DSCP or type of service", "+++++++++++bb+",
+		"++--", set_tos, AT(prefs.tos), 0, 0 },
+	{ 'M', "ttl", "N", "TTL and hop limit", "+++++++++++bb+", "++--",
+		set_number, AT(prefs.ttl), 1, 255 },
+	{ 0, "reset", NULL, "close with a reset", "+++++++++++bb+", "+---",
+		set_flag, AT(reset), true, 0 },
+	{ 0, "mode", "OCTAL", "permissions of the Unix socket",
+		"-++-++++-++++-", "--++", set_octal, AT(prefs.mode), 0, 0777 },
+
+	{ 0, NULL, NULL, "Who may connect (addresses, blocks A/BITS, names)",
+		NULL, NULL, NULL, 0, 0, 0 },
+	{ 0, "allow", "LIST", "these, and no others", "-++-++++-++++-", "++--",
+		set_access, 0, 0, 0 },
+	{ 0, "deny", "LIST", "not these", "-++-++++-++++-", "++--", set_access,
+		0, ACCESS_DENY, 0 },
+	{ 0, "allowfile", "FILE", "a list, one entry a line; read on SIGHUP",
+		"-++-++++-++++-", "++--", set_access, 0, ACCESS_FILE, 0 },
+	{ 0, "denyfile", "FILE", "the same", "-++-++++-++++-", "++--",
+		set_access, 0, ACCESS_DENY | ACCESS_FILE, 0 },
+
+	{ 0, NULL, NULL, "For scripts", NULL, NULL, NULL, 0, 0, 0 },
+	{ 0, "port-file", "FILE", "write ADDRESS PORT there once listening",
+		"-++-++++-++++-", "++++", set_text, AT(port_file), 0, 0 },
+	{ 0, "ready-fd", "N", "write ADDRESS PORT to descriptor N",
+		"-++-++++-++++-", "++++", set_number, AT(ready_fd), 0,
+		INT_MAX },
+	{ 'f', "background", NULL,
+		"detach once listening; a port that was 0 is printed",
+		"----++---++++-", "++++", set_flag, AT(background), true, 0 },
 };
 /* clang-format on */
 
@@ -4576,6 +4708,9 @@ enum { SPECS = COUNT(specs), LONG_ONLY = 256 };
 static const char *const clashes[][2] = {
 	{ "ipv4", "ipv6" },
 	{ "recv-only", "send-only" },
+	{ "broadcast", "chat" },
+	{ "broker", "chat" },
+	{ "sh-exec", "exec" },
 };
 
 /* What the command line said: which options, and how they were written. */
@@ -4591,7 +4726,13 @@ static char option_mark(const struct option_spec *spec, enum mode_id mode,
 {
 	char on_mode = spec->on_mode[mode];
 	char on_sock = spec->on_sock[2 * o->unixsock + o->udp];
+	char onward = spec->on_sock[2 * !!o->onward.path +
+		(o->onward.type == SOCK_DGRAM)];
 
+	if (on_mode == 'o' || (on_mode == 'b' && onward == '+'))
+		return onward;
+	if (on_mode == 'b')
+		return on_sock;
 	if (on_mode == 's')
 		on_mode = o->udp ? '-' : '+';
 	if (on_mode == 'd')
@@ -4781,7 +4922,7 @@ static void options_settle(struct options *o)
 	enum mode_id mode = mode_of(o);
 
 	o->prefs.broadcast = o->hub && !o->listen;
-	o->keep = o->keep || (o->listen && o->hub);
+	o->keep = o->keep || (o->listen && (o->hub || o->chat));
 	o->target.type = o->udp ? SOCK_DGRAM : SOCK_STREAM;
 	o->target.numeric = o->numeric;
 	o->target.family = o->four ? AF_INET : o->six ? AF_INET6 : AF_UNSPEC;
@@ -4980,6 +5121,7 @@ static int options_parse(
 		.idle = NEVER,
 		.quit = NEVER,
 		.max_time = NEVER,
+		.ready_fd = -1,
 		.prefs = { .rcvbuf = -1,
 			.sndbuf = -1,
 			.tos = -1,
