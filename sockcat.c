@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -34,6 +35,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -116,7 +118,7 @@ static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 #define SIOCOUTQ TIOCOUTQ /* the same, without the kernel's headers */
 #endif
 
-enum { HAVE_ABSTRACT = 1, HAVE_OUTQ = 1 };
+enum { HAVE_ABSTRACT = 1, HAVE_OUTQ = 1, SCHED_GATHER = SCHED_BATCH };
 
 static int sock_new(int domain, int type)
 {
@@ -214,7 +216,7 @@ static void pipe_grow(int fd)
 
 #else
 
-enum { HAVE_ABSTRACT = 0, HAVE_OUTQ = 0 };
+enum { HAVE_ABSTRACT = 0, HAVE_OUTQ = 0, SCHED_GATHER = SCHED_OTHER };
 
 static int cloexec(int fd)
 {
@@ -394,6 +396,17 @@ static int thread_start(void *(*run)(void *), void *arg, size_t stack)
 	}
 	errno = error;
 	return error == 0 ? 0 : -1;
+}
+
+/*
+ * thread_gather(on): a thread that serves peers rather ends its turn on the
+ * processor than pushes another aside: less switching when all are busy.
+ */
+static void thread_gather(bool on)
+{
+	struct sched_param none = { .sched_priority = 0 };
+
+	(void)sched_setscheduler(0, on ? SCHED_GATHER : SCHED_OTHER, &none);
 }
 
 /* signal_init(c): a condition that is waited for on the clock of now(). */
@@ -1061,39 +1074,75 @@ struct prefs { /* -1: what the system does by itself */
 
 struct listeners {
 	int count;
-	struct pollfd fd[LISTENERS];
+	struct pollfd fd[LISTENERS + 1]; /* the last: stop, or -1 */
+	bool inherited;                  /* others may use them, too */
+	int stop;             /* a pipe; readable: take nobody any more */
+	pthread_mutex_t turn; /* one thread at a time waits for all of them */
 };
 
-static struct { /* the name of a socket in the file system */
-	bool there;
-	char path[ADDR_TEXT];
-	dev_t dev;
-	ino_t ino;
-} litter; /* announce and dial write it */
+/*
+ * What is to be removed at the end: the names of sockets, and the port file.
+ * The lock is held while a file comes into being, and kept by whoever ends the
+ * process: no thread makes one after that.
+ */
+static struct {
+	pthread_mutex_t lock;
+	int count;
+	struct {
+		char path[PATH_MAX];
+		dev_t dev;
+		ino_t ino;
+	} at[LISTENERS];
+} litter = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* litter_remove(): unlink the socket if it is still ours; for handlers too. */
-static void litter_remove(void)
+/* litter_keep(path): it is ours, and to be removed; with the lock held. */
+static void litter_keep(const char *path)
 {
 	struct stat st;
+	int i = litter.count;
 
-	if (litter.there && lstat(litter.path, &st) == 0 &&
-		st.st_dev == litter.dev && st.st_ino == litter.ino)
-		unlink(litter.path);
-	litter.there = false;
+	if (i == (int)COUNT(litter.at) || strlen(path) >= PATH_MAX ||
+		lstat(path, &st) < 0)
+		return;
+	strcpy(litter.at[i].path, path);
+	litter.at[i].dev = st.st_dev;
+	litter.at[i].ino = st.st_ino;
+	litter.count++;
 }
 
-static void litter_keep(const struct addr *a)
+/* litter_remove(last): remove what is still ours; last: for good. */
+static void litter_remove(bool last)
 {
 	struct stat st;
-	char text[ADDR_TEXT];
 
-	if (a->sa.sa_family != AF_UNIX || addr_host(a, text)[0] == '@' ||
-		lstat(text, &st) < 0)
-		return;
-	snprintf(litter.path, sizeof(litter.path), "%s", text);
-	litter.dev = st.st_dev;
-	litter.ino = st.st_ino;
-	litter.there = true;
+	pthread_mutex_lock(&litter.lock);
+	while (litter.count > 0) {
+		int i = --litter.count;
+
+		if (lstat(litter.at[i].path, &st) == 0 &&
+			st.st_dev == litter.at[i].dev &&
+			st.st_ino == litter.at[i].ino)
+			unlink(litter.at[i].path);
+	}
+	if (!last)
+		pthread_mutex_unlock(&litter.lock);
+}
+
+/*
+ * bind_named(fd, a): bind(2); a name in the file system will be removed.
+ */
+static int bind_named(int fd, const struct addr *a)
+{
+	char text[ADDR_TEXT];
+	int result;
+
+	pthread_mutex_lock(&litter.lock);
+	result = bind(fd, &a->sa, a->len);
+	if (result == 0 && a->sa.sa_family == AF_UNIX &&
+		a->len > sizeof(sa_family_t) && addr_host(a, text)[0] != '@')
+		litter_keep(text);
+	pthread_mutex_unlock(&litter.lock);
+	return result;
 }
 
 static int sock_set(int fd, int level, int option, int64_t to, const char *what)
@@ -1235,11 +1284,9 @@ static int sock_bind_local(int fd, const struct target *t,
 	if (p->source_port > 0 && p->reuseaddr && t->type == SOCK_STREAM &&
 		sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR") < 0)
 		return -1;
-	if (bind(fd, &local.sa, local.len) < 0)
+	if (bind_named(fd, &local) < 0)
 		return fail("cannot bind the local end to %s:",
 			addr_text(&local, text));
-	if (local.len > sizeof(sa_family_t))
-		litter_keep(&local);
 	return 0;
 }
 
@@ -1432,6 +1479,34 @@ static int dial(const struct target *t, const struct prefs *p, int64_t deadline,
 }
 
 /*
+ * dial_long(t, p, wait, retry, peer): dial, each try for up to wait, again and
+ * again for up to retry (0: once).  When that runs out the status is
+ * TIMED_OUT, and why has the last reason.
+ */
+static int dial_long(const struct target *t, const struct prefs *p,
+	int64_t wait, int64_t retry, struct addr *peer)
+{
+	int64_t end = after(retry), nap = 50 * MS, limit;
+	int fd;
+
+	if (retry == 0)
+		return dial(t, p, after(wait), peer);
+	for (;;) {
+		limit = after(wait);
+		fd = dial(t, p, limit < end ? limit : end, peer);
+		if (fd >= 0 || why.status == MISUSED)
+			return fd;
+		if (now() + nap >= end)
+			break;
+		pause_for(nap);
+		nap = 2 * nap < SECOND ? 2 * nap : SECOND;
+	}
+	pause_for(end > now() ? end - now() : 0);
+	why.status = TIMED_OUT;
+	return -1;
+}
+
+/*
  * unix_replace(a, type): remove the file at a's path if it is a socket that
  * nobody serves.  The probe does not block, and only a refusal counts: a full
  * backlog or another type of socket is a live one.
@@ -1475,13 +1550,10 @@ static int unix_bind(int fd, const struct addr *a, int type, int64_t mode)
 		return -1;
 	if (mode >= 0)
 		before = umask((mode_t)(~mode & 0777));
-	result = bind(fd, &a->sa, a->len);
+	result = bind_named(fd, a);
 	if (mode >= 0)
 		umask(before);
-	if (result < 0)
-		return fail("cannot bind to %s:", text);
-	litter_keep(a);
-	return 0;
+	return result < 0 ? fail("cannot bind to %s:", text) : 0;
 }
 
 /* group_join(fd, a): hear what is sent to the multicast group a. */
@@ -1667,7 +1739,6 @@ static int announce(const struct target *t, const struct prefs *p,
 	struct addr_list list;
 	int result, tries = 16;
 
-	ls->count = 0;
 	if (!t->path && !t->host)
 		return announce_any(t, p, ls);
 	if (target_resolve(t, deadline, &list) < 0)
@@ -1683,25 +1754,148 @@ static int announce(const struct target *t, const struct prefs *p,
 	return result;
 }
 
+/*
+ * listener_check(fd, type): whether fd is a socket of that type that listens,
+ * or, for datagrams, that is bound.
+ */
+static int listener_check(int fd, int type)
+{
+	int is = 0, listening = 0;
+	socklen_t len = sizeof(is);
+	struct addr a = sock_name(fd);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &is, &len) < 0)
+		return fail_as(MISUSED, "LISTEN_FDS: descriptor %d: %s", fd,
+			strerror(errno));
+	len = sizeof(listening);
+	(void)getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len);
+	if (is != type)
+		return fail_as(MISUSED,
+			"LISTEN_FDS: descriptor %d is %s socket", fd,
+			is == SOCK_DGRAM ? "a datagram" : "no datagram");
+	if (type == SOCK_STREAM ? !listening : a.sa.sa_family == AF_UNSPEC)
+		return fail_as(MISUSED,
+			"LISTEN_FDS: descriptor %d does not listen", fd);
+	return 0;
+}
+
+/* inherited_count(): how many sockets LISTEN_FDS hands to this process. */
+static int inherited_count(void)
+{
+	const char *count = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+	const char *rest = "";
+	int64_t n;
+
+	if (!count || !pid || digits(pid, 10, INT_MAX, &rest) != getpid() ||
+		*rest)
+		return 0;
+	n = digits(count, 10, INT_MAX, &rest);
+	return n < 0 || *rest ? 0 : (int)n;
+}
+
+/* announce_inherited(ls, type): the sockets that LISTEN_FDS hands over. */
+static int announce_inherited(struct listeners *ls, int type)
+{
+	int n = inherited_count();
+
+	if (n > LISTENERS)
+		return fail_as(
+			MISUSED, "LISTEN_FDS: more than %d sockets", LISTENERS);
+	ls->inherited = true;
+	for (int fd = 3; fd < 3 + n; fd++) {
+		if (listener_check(fd, type) < 0)
+			return -1;
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+		ls->fd[ls->count++] =
+			(struct pollfd){ .fd = fd, .events = POLLIN };
+	}
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDNAMES");
+	return 0;
+}
+
+/*
+ * listener_text(fd, any, text): `ADDRESS PORT' or the path, a line; for the
+ * dual-stack socket of every address two lines.
+ */
+static char *listener_text(int fd, char text[2 * ADDR_TEXT])
+{
+	struct addr a = sock_name(fd);
+	int only = 1;
+	socklen_t len = sizeof(only);
+	size_t n;
+
+	addr_text(&a, text);
+	strcat(text, "\n");
+	n = strlen(text);
+	if (a.sa.sa_family == AF_INET6 &&
+		IN6_IS_ADDR_UNSPECIFIED(&a.in6.sin6_addr) &&
+		getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) == 0 &&
+		!only)
+		snprintf(text + n, ADDR_TEXT, "0.0.0.0 %d\n", addr_port(&a));
+	return text;
+}
+
+/* listeners_text(ls, text, size): the lines of all of them; their length. */
+static size_t listeners_text(
+	const struct listeners *ls, char *text, size_t size)
+{
+	char one[2 * ADDR_TEXT];
+	size_t n = 0;
+
+	for (int i = 0; i < ls->count && n < size; i++)
+		n += (size_t)snprintf(text + n, size - n, "%s",
+			listener_text(ls->fd[i].fd, one));
+	return n < size ? n : size - 1;
+}
+
+/*
+ * port_file(path, text, n): write it whole: under another name, then renamed.
+ * It is removed at the end.
+ */
+static int port_file(const char *path, const char *text, size_t n)
+{
+	char other[PATH_MAX];
+	int fd, result;
+
+	if ((size_t)snprintf(other, sizeof(other), "%s.%ld", path,
+		    (long)getpid()) >= sizeof(other)) {
+		errno = ENAMETOOLONG;
+		return fail("--port-file %s:", path);
+	}
+	fd = open(other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return fail("--port-file %s:", path);
+	result = write(fd, text, n) == (ssize_t)n ? 0 : -1;
+	if (result < 0)
+		fail("--port-file %s:", path);
+	close(fd);
+	pthread_mutex_lock(&litter.lock);
+	if (result == 0 && rename(other, path) < 0)
+		result = fail("--port-file %s:", path);
+	if (result == 0)
+		litter_keep(path);
+	else
+		unlink(other);
+	pthread_mutex_unlock(&litter.lock);
+	return result;
+}
+
 /* listeners_tell(ls, t): for -v, a line an address, as nc.openbsd says it. */
 static void listeners_tell(const struct listeners *ls, const struct target *t)
 {
 	const char *verb = t->type == SOCK_DGRAM ? "Bound" : "Listening";
-	char text[ADDR_TEXT];
+	char text[2 * ADDR_TEXT], *line, *rest;
 
 	for (int i = 0; i < ls->count && loudness > 0; i++) {
-		struct addr a = sock_name(ls->fd[i].fd);
-		int only = 0;
-		socklen_t len = sizeof(only);
-
-		if (t->path && t->type == SOCK_STREAM)
-			tell("Bound on %s", addr_text(&a, text));
-		tell("%s on %s", verb, addr_text(&a, text));
-		if (a.sa.sa_family == AF_INET6 && !t->host &&
-			getsockopt(ls->fd[i].fd, IPPROTO_IPV6, IPV6_V6ONLY,
-				&only, &len) == 0 &&
-			!only)
-			tell("%s on 0.0.0.0 %d", verb, addr_port(&a));
+		listener_text(ls->fd[i].fd, text);
+		for (line = text; (rest = strchr(line, '\n')); line = rest) {
+			*rest++ = '\0';
+			if (t->path && t->type == SOCK_STREAM)
+				tell("Bound on %s", line);
+			tell("%s on %s", verb, line);
+		}
 	}
 }
 
@@ -1731,16 +1925,24 @@ static int accept_peer(int listener, struct addr *peer)
 	return fd;
 }
 
-/* wait_for_one(ls, deadline): the listener that has something; -1 if none. */
+/*
+ * wait_for_one(ls, deadline): the listener that has something; -1 if none in
+ * time, with ECANCELED in why.error when it was told to stop.
+ */
 static int wait_for_one(struct listeners *ls, int64_t deadline)
 {
-	struct pollfd fd[LISTENERS]; /* several threads may wait */
+	struct pollfd fd[LISTENERS + 1]; /* several threads may wait */
 	int n;
 
 	memcpy(fd, ls->fd, sizeof(fd));
+	fd[ls->count] = (struct pollfd){ .fd = ls->stop, .events = POLLIN };
 	do {
-		n = poll(fd, (nfds_t)ls->count, poll_time(deadline));
+		n = poll(fd, (nfds_t)ls->count + 1, poll_time(deadline));
 	} while ((n < 0 && errno == EINTR) || (n == 0 && now() < deadline));
+	if (n > 0 && fd[ls->count].revents) {
+		errno = ECANCELED;
+		n = -1;
+	}
 	for (int i = 0; i < ls->count && n > 0; i++)
 		if (fd[i].revents)
 			return fd[i].fd;
@@ -1750,28 +1952,37 @@ static int wait_for_one(struct listeners *ls, int64_t deadline)
 }
 
 /*
- * accept_any(ls, deadline, peer): the next connection on any of the sockets,
- * which must not block; -1 with why and errno when none comes in time.
+ * accept_any(ls, deadline, peer): the next connection on any of the sockets;
+ * -1 with why and errno when none comes in time.  Ours do not block, so no
+ * connection that vanishes can hold it up; those that were inherited stay as
+ * they are, and when another process was quicker it waits for the next.
  */
 static int accept_any(struct listeners *ls, int64_t deadline, struct addr *peer)
 {
-	int fd = -1, listener;
+	int fd = -1, listener = 0;
 
+	pthread_mutex_lock(&ls->turn);
 	while (fd < 0) {
 		listener = wait_for_one(ls, deadline);
 		if (listener < 0)
-			return -1;
+			break;
 		fd = accept_peer(listener, peer);
-		if (fd < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
-			return fail("cannot accept:");
+		if (fd < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+			fail("cannot accept:");
+			break;
+		}
 	}
-	(void)fcntl(fd, F_SETFL, 0);
+	pthread_mutex_unlock(&ls->turn);
+	if (fd >= 0)
+		(void)fcntl(fd, F_SETFL, 0);
+	else
+		errno = why.error;
 	return fd;
 }
 
 static void listeners_unblock(struct listeners *ls)
 {
-	for (int i = 0; i < ls->count; i++)
+	for (int i = 0; i < ls->count && !ls->inherited; i++)
 		(void)fcntl(ls->fd[i].fd, F_SETFL, O_NONBLOCK);
 }
 
@@ -2784,16 +2995,105 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
  * and goes back to wait unless enough do.  No queue, no hand-off, no thread
  * started per connection.
  */
-struct server {
-	void (*service)(void *arg, int fd, const struct addr *peer);
+struct job {
+	void *(*run)(void *);
 	void *arg;
-	int64_t most; /* peers at the same time; 0: any number */
+	struct job *next;
+};
+
+static struct { /* threads with nothing to do stay here for a second */
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t called;
+	bool ready;
+	int idle;         /* threads, of which as many ... */
+	int wanted;       /* ... are wanted for the jobs that wait */
+	struct job *jobs; /* the last that came is the first */
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* pool_next(): a job for an idle thread; NULL when none comes in a second. */
+static struct job *pool_next(void)
+{
+	int64_t deadline = after(SECOND);
+	struct job *j;
+
+	pthread_mutex_lock(&pool.lock);
+	pool.idle++;
+	while (!pool.jobs && signal_wait(&pool.called, &pool.lock, deadline))
+		continue;
+	pool.idle--;
+	j = pool.jobs;
+	if (j) {
+		pool.jobs = j->next;
+		pool.wanted--;
+	}
+	pthread_mutex_unlock(&pool.lock);
+	return j;
+}
+
+static void *pool_thread(void *arg)
+{
+	struct job *j = arg, job;
+
+	thread_gather(true);
+	do {
+		job = *j;
+		free(j);
+		job.run(job.arg);
+	} while ((j = pool_next()));
+	return NULL;
+}
+
+/*
+ * pool_run(run, arg): on a thread for service, which may be one that has
+ * become idle.  -1 with errno when there can be none.
+ */
+static int pool_run(void *(*run)(void *), void *arg)
+{
+	struct job *j = malloc(sizeof(*j));
+	bool idle;
+	int error;
+
+	if (!j)
+		return -1;
+	*j = (struct job){ .run = run, .arg = arg };
+	pthread_mutex_lock(&pool.lock);
+	if (!pool.ready)
+		signal_init(&pool.called);
+	pool.ready = true;
+	idle = pool.idle > pool.wanted;
+	if (idle) {
+		j->next = pool.jobs;
+		pool.jobs = j;
+		pool.wanted++;
+		pthread_cond_signal(&pool.called);
+	}
+	pthread_mutex_unlock(&pool.lock);
+	if (idle || thread_start(pool_thread, j, STACK_SIZE) == 0)
+		return 0;
+	error = errno;
+	free(j);
+	errno = error;
+	return -1;
+}
+
+struct server {
+	/* Serves one peer and closes its socket; -1: it lost bytes. */
+	int (*service)(void *arg, int fd, const struct addr *peer);
+	void (*closing)(void *arg); /* nobody else will come; or NULL */
+	void *arg;
+	int64_t most;  /* peers at the same time; 0: any number */
+	int64_t total; /* peers in all; 0: any number */
 	struct listeners *listeners;
+	bool counted;           /* places are counted; all sockets are polled */
 	pthread_mutex_t lock;   /* guards what follows */
-	pthread_cond_t changed; /* a peer has gone */
-	pthread_cond_t first;   /* the first has come, or a worker lacks */
-	int64_t taken;          /* of those places */
-	bool any;               /* there has been one */
+	pthread_cond_t changed; /* a place is free, or the server stops */
+	pthread_cond_t watched; /* something for who watches the server */
+	int64_t taken;          /* places: of peers and of workers in accept */
+	int64_t given;          /* places in all */
+	int64_t serving;        /* peers */
+	int64_t served;         /* peers in all, those too */
+	bool stopped;           /* nobody is accepted any more */
+	bool lost;              /* a peer lost bytes */
 	bool told;              /* that something has run out */
 	bool lacking;           /* a worker could not be started */
 	struct door *door;
@@ -2802,7 +3102,7 @@ struct server {
 
 struct door { /* a listening socket and its workers */
 	struct server *server;
-	int fd;               /* under a limit: one door, all sockets */
+	int fd;               /* when places are counted: all sockets */
 	int waiting;          /* workers in accept(2) */
 	void *(*run)(void *); /* what a worker does with its door */
 };
@@ -2823,36 +3123,63 @@ static void server_run_short(struct server *s, const char *what)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* server_stop(s): with the lock held. */
+static void server_stop(struct server *s)
+{
+	s->stopped = true;
+	pthread_cond_broadcast(&s->changed);
+	pthread_cond_signal(&s->watched);
+}
+
+/* server_is_full(s): no place is to be had now. */
+static bool server_is_full(const struct server *s)
+{
+	return (s->most > 0 && s->taken >= s->most) ||
+		(s->total > 0 && s->given >= s->total);
+}
+
 /*
- * door_accept(d, peer): the next connection, or -1 with errno.  Under a limit
- * the place is taken first, and all sockets are waited for: whoever waits for
- * one of them alone would keep the place from the others.
+ * door_accept(d, peer): the next connection, or -1 with errno, ECANCELED once
+ * the server has stopped.  Where places are counted one is taken first, and
+ * all sockets are waited for: whoever waits for one of them alone would keep
+ * the place from the others.
  */
 static int door_accept(struct door *d, struct addr *peer)
 {
 	struct server *s = d->server;
+	bool stopped;
 
-	if (s->most == 0)
+	if (!s->counted)
 		return accept_peer(d->fd, peer);
 	pthread_mutex_lock(&s->lock);
-	while (s->taken >= s->most)
+	while (!s->stopped && server_is_full(s))
 		signal_wait(&s->changed, &s->lock, NEVER);
 	s->taken++;
+	s->given++;
+	stopped = s->stopped;
 	pthread_mutex_unlock(&s->lock);
-	return accept_any(s->listeners, NEVER, peer);
+	errno = ECANCELED;
+	return stopped ? -1 : accept_any(s->listeners, NEVER, peer);
 }
 
 /*
- * door_leave(d, served): the place that was taken is free; if a peer was
+ * door_leave(d, served, lost): the place that was taken is free; if a peer was
  * served, a descriptor is as well, and whoever waits for one goes on.
  */
-static void door_leave(struct door *d, bool served)
+static void door_leave(struct door *d, bool served, bool lost)
 {
-	pthread_mutex_lock(&d->server->lock);
-	d->server->taken -= d->server->most > 0;
-	if (served)
-		pthread_cond_broadcast(&d->server->changed);
-	pthread_mutex_unlock(&d->server->lock);
+	struct server *s = d->server;
+
+	pthread_mutex_lock(&s->lock);
+	s->lost |= lost;
+	s->taken -= s->counted;
+	s->given -= s->counted && !served;
+	s->serving -= served;
+	if (served || s->stopped)
+		pthread_cond_broadcast(&s->changed);
+	if (s->stopped)
+		pthread_cond_signal(&s->watched);
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* door_follow(d): let one more worker wait at d; d->waiting has counted it. */
@@ -2861,7 +3188,7 @@ static void door_follow(struct door *d)
 	struct server *s = d->server;
 	int error;
 
-	if (thread_start(d->run, d, STACK_SIZE) == 0)
+	if (pool_run(d->run, d) == 0)
 		return;
 	error = errno;
 	pthread_mutex_lock(&s->lock);
@@ -2869,8 +3196,49 @@ static void door_follow(struct door *d)
 	if (!s->told)
 		say("cannot start a thread: %s; peers wait", strerror(error));
 	s->told = s->lacking = true;
-	pthread_cond_signal(&s->first);
+	pthread_cond_signal(&s->watched);
 	pthread_mutex_unlock(&s->lock);
+}
+
+/*
+ * door_enter(d, peer): a peer has come in at d.  See to it that somebody else
+ * waits there, and that those who watch the server know.
+ */
+static void door_enter(struct door *d, const struct addr *peer)
+{
+	struct server *s = d->server;
+	char text[ADDR_TEXT];
+	bool alone, full;
+
+	pthread_mutex_lock(&s->lock);
+	alone = --d->waiting == 0;
+	d->waiting += alone;
+	if (s->served++ == 0)
+		pthread_cond_signal(&s->watched);
+	full = ++s->serving == s->most;
+	if (s->served == s->total)
+		server_stop(s);
+	pthread_mutex_unlock(&s->lock);
+	if (alone)
+		door_follow(d);
+	if (loudness > 0)
+		tell("Connection received on %s", addr_text(peer, text));
+	if (full)
+		tell("The house is full (-m %lld); others wait",
+			(long long)s->most);
+}
+
+/* door_return(d): whether a worker is wanted there again; it is counted. */
+static bool door_return(struct door *d)
+{
+	struct server *s = d->server;
+	bool wanted;
+
+	pthread_mutex_lock(&s->lock);
+	wanted = d->waiting < WAITING && !s->stopped;
+	d->waiting += wanted;
+	pthread_mutex_unlock(&s->lock);
+	return wanted;
 }
 
 static void *worker(void *arg)
@@ -2878,62 +3246,66 @@ static void *worker(void *arg)
 	struct door *d = arg;
 	struct server *s = d->server;
 	struct addr peer;
-	char text[ADDR_TEXT];
-	bool alone, leave = false;
 	int fd;
 
-	while (!leave) {
-		fd = door_accept(d, &peer);
-		if (fd < 0) {
+	do {
+		while ((fd = door_accept(d, &peer)) < 0) {
+			if (errno == ECANCELED) {
+				pthread_mutex_lock(&s->lock);
+				server_stop(s);
+				pthread_mutex_unlock(&s->lock);
+				door_leave(d, false, false);
+				return NULL;
+			}
 			server_run_short(s, "cannot accept");
-			door_leave(d, false);
-			continue;
+			door_leave(d, false, false);
 		}
-		pthread_mutex_lock(&s->lock);
-		alone = --d->waiting == 0;
-		d->waiting += alone;
-		if (!s->any)
-			pthread_cond_signal(&s->first);
-		s->any = true;
-		pthread_mutex_unlock(&s->lock);
-		if (alone)
-			door_follow(d);
-		if (loudness > 0)
-			tell("Connection received on %s",
-				addr_text(&peer, text));
-		s->service(s->arg, fd, &peer);
-		door_leave(d, true);
-		pthread_mutex_lock(&s->lock);
-		leave = d->waiting >= WAITING;
-		d->waiting += !leave;
-		pthread_mutex_unlock(&s->lock);
-	}
+		door_enter(d, &peer);
+		door_leave(d, true, s->service(s->arg, fd, &peer) < 0);
+	} while (door_return(d));
 	return NULL;
 }
 
+/* What one may wait for: the first peer, the last at the door, the last. */
+static bool server_has_begun(const struct server *s)
+{
+	return s->served > 0 || s->stopped;
+}
+
+static bool server_is_closed(const struct server *s)
+{
+	return s->stopped && s->taken == s->serving;
+}
+
+static bool server_is_empty(const struct server *s)
+{
+	return s->serving == 0;
+}
+
 /*
- * server_watch(s, deadline, for_first): until the deadline has passed (false)
- * or, if that is wanted, the first peer is there (true).  Meanwhile, where a worker could not be started and none
- * is left at a door, another is tried every so often.
+ * server_watch(s, deadline, is): until it is so, or the deadline has passed
+ * (false).  Meanwhile, where a worker could not be started and none is left
+ * at a door, another is tried every so often.
  */
-static bool server_watch(struct server *s, int64_t deadline, bool for_first)
+static bool server_watch(
+	struct server *s, int64_t deadline, bool (*is)(const struct server *))
 {
 	bool short_of, alone, in_time = true;
 	int64_t until;
 
 	pthread_mutex_lock(&s->lock);
-	while (in_time && !(for_first && s->any)) {
+	while (in_time && !is(s)) {
 		short_of = s->lacking;
 		until = short_of ? after(short_pause) : deadline;
 		if (until > deadline)
 			until = deadline;
-		signal_wait(&s->first, &s->lock, until);
+		signal_wait(&s->watched, &s->lock, until);
 		in_time = deadline == NEVER || now() < deadline;
 		if (!short_of)
 			continue;
 		s->lacking = false;
 		for (int i = 0; i < s->doors; i++) {
-			alone = s->door[i].waiting == 0;
+			alone = s->door[i].waiting == 0 && !s->stopped;
 			s->door[i].waiting += alone;
 			pthread_mutex_unlock(&s->lock);
 			if (alone)
@@ -2941,15 +3313,15 @@ static bool server_watch(struct server *s, int64_t deadline, bool for_first)
 			pthread_mutex_lock(&s->lock);
 		}
 	}
-	in_time = in_time || (for_first && s->any);
+	in_time = in_time || is(s);
 	pthread_mutex_unlock(&s->lock);
 	return in_time;
 }
 
 /*
- * serve(s, ls, deadline): have every peer that comes served by s->service,
- * which owns and closes its socket.  Returns 0 when the first peer is there,
- * -1 when none came before the deadline; the workers go on by themselves.
+ * serve(s, ls, deadline): have every peer that comes served by s->service.
+ * Returns 0 when the first peer is there, or the server was told to stop; -1
+ * when none came before the deadline.  The workers go on by themselves.
  */
 static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 {
@@ -2957,11 +3329,13 @@ static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 
 	pthread_mutex_init(&s->lock, NULL);
 	signal_init(&s->changed);
-	signal_init(&s->first);
+	signal_init(&s->watched);
 	s->listeners = ls;
+	s->counted =
+		s->most > 0 || s->total > 0 || ls->stop >= 0 || ls->inherited;
 	s->door = doors;
-	s->doors = s->most > 0 ? 1 : ls->count;
-	if (s->most > 0)
+	s->doors = s->counted ? 1 : ls->count;
+	if (s->counted)
 		listeners_unblock(ls);
 	for (int i = 0; i < s->doors; i++) {
 		doors[i] = (struct door){ .server = s,
@@ -2971,16 +3345,24 @@ static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 		for (int k = 0; k < WAITING; k++)
 			door_follow(&doors[i]);
 	}
-	return server_watch(s, deadline, true)
+	return server_watch(s, deadline, server_has_begun)
 		? 0
 		: fail_as(TIMED_OUT, "no client came within the time of -w");
 }
 
-/* server_stay(s): for ever; the workers do the work. */
-_Noreturn static void server_stay(struct server *s)
+/*
+ * server_stay(s): until the server has stopped and all peers are served; 0, or
+ * -1 when any of them lost bytes.
+ */
+static int server_stay(struct server *s)
 {
-	for (;;)
-		server_watch(s, NEVER, false);
+	server_watch(s, NEVER, server_is_closed);
+	listeners_close(s->listeners);
+	litter_remove(false);
+	if (s->closing)
+		s->closing(s->arg);
+	server_watch(s, NEVER, server_is_empty);
+	return s->lost ? -1 : 0;
 }
 
 /*
@@ -3016,7 +3398,7 @@ struct member {
 	uint32_t part; /* bytes of it that it has */
 	atomic_llong sent;
 	int64_t owed; /* time that others have waited for it */
-	bool lags, gone, evicted, fin;
+	bool lags, gone, evicted, fin, lost;
 	bool ended; /* it will post no more */
 };
 
@@ -3030,6 +3412,7 @@ struct room {
 	int peers;              /* members that are not the console */
 	uint32_t joined;        /* how many ever did */
 	int laggards;
+	bool closed; /* nobody else will join */
 	bool ended;  /* nothing more will be posted: send FINs */
 	bool hushed; /* ... but nothing ever was: to the silent */
 	int wake[2]; /* a pipe that interrupts the courier */
@@ -3098,6 +3481,7 @@ static void member_drop(struct room *r, struct member *m, const char *reason)
 
 	if (lost > 0 && !m->ended)
 		say("%s: %s; %lld bytes not delivered", m->place, reason, lost);
+	m->lost |= lost > 0 && !m->ended;
 	r->laggards -= m->lags;
 	m->lags = false;
 	m->gone = true;
@@ -3375,6 +3759,7 @@ static void room_leave(struct room *r, struct member *m)
 	if (lost > 0)
 		say("%s: connection lost; %lld bytes not delivered", m->place,
 			lost);
+	m->lost |= lost > 0;
 	while (*p != m)
 		p = &(*p)->next;
 	*p = m->next;
@@ -3436,6 +3821,39 @@ static enum outcome room_to_console(struct member *m)
 	return how;
 }
 
+/* room_is_silent(r): nobody else will join, and all there are have ended. */
+static bool room_is_silent(struct room *r)
+{
+	struct member *m;
+	bool silent;
+
+	pthread_mutex_lock(&r->lock);
+	silent = r->closed;
+	for (m = r->members; m && silent; m = m->next)
+		silent = m->fd < 0 || m->ended;
+	pthread_mutex_unlock(&r->lock);
+	return silent;
+}
+
+/* room_close(r): nobody else will join; it ends with those who are there. */
+static void room_close(struct room *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->closed = true;
+	pthread_mutex_unlock(&r->lock);
+	if (room_is_silent(r))
+		room_end(r, true);
+}
+
+/* room_flush(r, console): wait until the console has written all it heard. */
+static void room_flush(struct room *r, struct member *console)
+{
+	pthread_mutex_lock(&r->lock);
+	while (console->at < r->head)
+		signal_wait(&r->moved, &r->lock, NEVER);
+	pthread_mutex_unlock(&r->lock);
+}
+
 /*
  * member_stay(m): the peer has ended its side; it goes on hearing until it is
  * gone, or has got the FIN.
@@ -3450,6 +3868,8 @@ static void member_stay(struct member *m)
 	m->ended = true;
 	member_finish(m->hears, m);
 	pthread_mutex_unlock(&m->hears->lock);
+	if (room_is_silent(m->hears))
+		room_end(m->hears, true);
 	while (poll(&p, 1, step ? poll_time(after(step)) : -1) <= 0)
 		if (m->flow.tick && m->flow.tick(m))
 			return;
@@ -3777,6 +4197,9 @@ struct options {
 	const char *port_file;              /* or NULL */
 	int64_t ready_fd;                   /* or -1 */
 	bool background;
+	bool inherited; /* the sockets of LISTEN_FDS */
+	int stop;       /* --drain: a pipe, readable when it is time; or -1 */
+	int parent;     /* -f: a pipe to whoever waits for us; or -1 */
 	struct prefs prefs;
 	struct target target;
 };
@@ -3784,21 +4207,21 @@ struct options {
 /* finish(status): end the process from any thread. */
 _Noreturn static void finish(int status)
 {
-	litter_remove();
+	litter_remove(true);
 	_exit(status);
 }
 
-/* die_of_pipe(): standard output is closed; end as a filter does. */
-_Noreturn static void die_of_pipe(void)
+/* die_of(signal): as if nothing had been done about it. */
+_Noreturn static void die_of(int signal_number)
 {
 	sigset_t set;
 
-	litter_remove();
-	signal(SIGPIPE, SIG_DFL);
+	litter_remove(true);
+	signal(signal_number, SIG_DFL);
 	sigemptyset(&set);
-	sigaddset(&set, SIGPIPE);
+	sigaddset(&set, signal_number);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	raise(SIGPIPE);
+	raise(signal_number);
 	_exit(FAILED);
 }
 
@@ -3806,7 +4229,7 @@ _Noreturn static void die_of_pipe(void)
 _Noreturn static void output_failed(void)
 {
 	if (why.error == EPIPE)
-		die_of_pipe();
+		die_of(SIGPIPE);
 	say("write to standard output failed: %s", strerror(why.error));
 	finish(FAILED);
 }
@@ -3873,20 +4296,78 @@ static int relay_with(const struct options *o, int fd, struct gram *gram,
 	rules = relay_rules(o, target_place(&anyone, peer, place));
 	result = relay_run(&relay, fd, o->target.type, gram, &rules);
 	if (relay.output_closed)
-		die_of_pipe();
+		die_of(SIGPIPE);
 	if (relay.up_state == RUNNING)
 		fd = dup(fd); /* the reader of the console keeps its own */
 	stream_close(fd, o->reset);
 	return result < 0 ? complain() : DONE;
 }
 
+/* write_whole(fd, text, n): -1 with errno when not all of it is written. */
+static int write_whole(int fd, const char *text, size_t n)
+{
+	ssize_t w;
+
+	for (; n > 0; text += w, n -= (size_t)w)
+		while ((w = write(fd, text, n)) < 0)
+			if (errno != EINTR)
+				return -1;
+	return 0;
+}
+
+/*
+ * detach(o, ls): -f: tell the parent that we are ready, with the port if we
+ * were to pick one, and let go of its standard descriptors.
+ */
+static int detach(const struct options *o, const struct listeners *ls)
+{
+	struct addr a = sock_name(ls->fd[0].fd);
+	char text[32];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return fail("cannot open /dev/null:");
+	snprintf(text, sizeof(text), "+%d\n", addr_port(&a));
+	if (o->target.port != 0 || o->unixsock || o->inherited)
+		text[1] = '\0';
+	if (write_whole(o->parent, text, strlen(text)) < 0)
+		return fail("cannot tell that the listener is ready:");
+	for (int fd = 0; fd <= 2; fd++)
+		dup2(null, fd);
+	close(null);
+	close(o->parent);
+	return 0;
+}
+
+/* publish(o, ls): tell scripts where we listen. */
+static int publish(const struct options *o, const struct listeners *ls)
+{
+	char text[LISTENERS * 2 * ADDR_TEXT];
+	size_t n = listeners_text(ls, text, sizeof(text));
+
+	if (o->port_file && port_file(o->port_file, text, n) < 0)
+		return -1;
+	if (o->ready_fd >= 0 && write_whole((int)o->ready_fd, text, n) < 0)
+		return fail("--ready-fd %lld:", (long long)o->ready_fd);
+	if (o->ready_fd > STDERR_FILENO)
+		close((int)o->ready_fd);
+	return o->parent >= 0 ? detach(o, ls) : 0;
+}
+
 /* open_listeners(o, ls): announce, and say where. */
 static int open_listeners(const struct options *o, struct listeners *ls)
 {
-	if (announce(&o->target, &o->prefs, after(o->wait), ls) < 0)
+	int result;
+
+	*ls = (struct listeners){ .stop = o->stop };
+	pthread_mutex_init(&ls->turn, NULL);
+	result = o->inherited
+		? announce_inherited(ls, o->target.type)
+		: announce(&o->target, &o->prefs, after(o->wait), ls);
+	if (result < 0)
 		return -1;
 	listeners_tell(ls, &o->target);
-	return 0;
+	return publish(o, ls);
 }
 
 /*
@@ -3908,35 +4389,74 @@ static int first_peer(struct listeners *ls, int64_t deadline, struct gram *gram)
 	return fd;
 }
 
+/*
+ * take_one(o, peer): listen, and the connection of the first client; then
+ * nobody listens any more, so that a second one is refused.  -1 with
+ * ECANCELED in why.error when --drain ended that.
+ */
+static int take_one(const struct options *o, struct addr *peer)
+{
+	static struct listeners ls;
+	char text[ADDR_TEXT];
+	int fd;
+
+	if (open_listeners(o, &ls) < 0)
+		return -1;
+	listeners_unblock(&ls);
+	fd = accept_any(&ls, after(o->wait), peer);
+	listeners_close(&ls);
+	if (fd >= 0)
+		tell("Connection received on %s", addr_text(peer, text));
+	return fd;
+}
+
+/* hear_one(o, gram, peer): the same for datagrams. */
+static int hear_one(
+	const struct options *o, struct gram *gram, struct addr *peer)
+{
+	static struct listeners ls;
+	char text[ADDR_TEXT];
+	int fd;
+
+	if (open_listeners(o, &ls) < 0)
+		return -1;
+	fd = first_peer(&ls, after(o->wait), gram);
+	*peer = gram->peer;
+	addr_unmap(peer);
+	if (fd >= 0)
+		tell("Connection received on %s", addr_text(peer, text));
+	return fd;
+}
+
+/* reach_one(o, peer): a client's connection. */
+static int reach_one(const struct options *o, struct addr *peer)
+{
+	int fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, peer);
+
+	if (fd >= 0 && !o->udp)
+		tell_connected(&o->target, peer);
+	return fd;
+}
+
+/* no_peer(): the exit status when there is none; --drain is no failure. */
+static int no_peer(void)
+{
+	return why.error == ECANCELED ? DONE : complain();
+}
+
 /* mode_one(o): one peer, relayed to the console or, with -e, to itself. */
 static int mode_one(const struct options *o)
 {
-	struct listeners ls;
 	static struct gram gram;
-	char text[ADDR_TEXT];
-	struct addr peer;
-	int fd;
+	struct addr peer = { .len = 0 };
+	int fd = !o->listen ? reach_one(o, &peer)
+		: o->udp    ? hear_one(o, &gram, &peer)
+			    : take_one(o, &peer);
 
-	if (!o->listen) {
-		fd = dial(&o->target, &o->prefs, after(o->wait), &peer);
-		gram.peer = peer;
-	} else if (open_listeners(o, &ls) < 0) {
-		return complain();
-	} else if (o->udp) {
-		fd = first_peer(&ls, after(o->wait), &gram);
-		peer = gram.peer;
-		addr_unmap(&peer);
-	} else {
-		listeners_unblock(&ls);
-		fd = accept_any(&ls, after(o->wait), &peer);
-		listeners_close(&ls); /* a second client is refused */
-	}
 	if (fd < 0)
-		return complain();
-	if (o->listen)
-		tell("Connection received on %s", addr_text(&peer, text));
-	else if (!o->udp)
-		tell_connected(&o->target, &peer);
+		return no_peer();
+	if (!o->listen)
+		gram.peer = peer;
 	return relay_with(o, fd, sock_is_connected(fd) ? NULL : &gram, &peer);
 }
 
@@ -3957,7 +4477,7 @@ static bool echo_tick(void *arg)
 }
 
 /* echo_service(o, fd, peer): its failure is the peer's own. */
-static void echo_service(void *arg, int fd, const struct addr *peer)
+static int echo_service(void *arg, int fd, const struct addr *peer)
 {
 	const struct options *o = arg;
 	struct end end = { .kind = STREAM, .fd = fd };
@@ -3979,6 +4499,7 @@ static void echo_service(void *arg, int fd, const struct addr *peer)
 	if (how == STOPPED || (o->reset && how == ENDED))
 		stream_settle(fd, farewell, fin);
 	stream_close(fd, o->reset);
+	return how != STOPPED && flow_held(&e.flow) > 0 ? -1 : 0;
 }
 
 /* port_thread(p): one of several sockets of a port; its failure ends all. */
@@ -4027,15 +4548,19 @@ static int ports_run(const struct options *o, struct listeners *ls,
 	return TIMED_OUT;
 }
 
-/* serve_peers(o, s): announce, serve, and stay. */
+/*
+ * serve_peers(o, s): announce, serve, and stay until the server has stopped;
+ * the exit status.
+ */
 static int serve_peers(const struct options *o, struct server *s)
 {
 	static struct listeners ls;
 
 	s->most = o->most;
+	s->total = o->total;
 	if (open_listeners(o, &ls) < 0 || serve(s, &ls, after(o->wait)) < 0)
 		return complain();
-	return DONE;
+	return server_stay(s) < 0 ? FAILED : DONE;
 }
 
 /* mode_echo(o): a listener's echo for datagrams, or for many peers. */
@@ -4049,9 +4574,7 @@ static int mode_echo(const struct options *o)
 		return open_listeners(o, &ls) < 0
 			? complain()
 			: ports_run(o, &ls, NULL, NULL);
-	if (serve_peers(o, &s) != DONE)
-		return why.status;
-	server_stay(&s);
+	return serve_peers(o, &s);
 }
 
 static int mode_echo_one(const struct options *o)
@@ -4069,7 +4592,7 @@ struct hub {
 };
 
 /* hub_service(hub, fd, peer): a peer joins, posts, and leaves. */
-static void hub_service(void *arg, int fd, const struct addr *peer)
+static int hub_service(void *arg, int fd, const struct addr *peer)
 {
 	struct hub *h = arg;
 	const struct options *o = h->o;
@@ -4103,6 +4626,16 @@ static void hub_service(void *arg, int fd, const struct addr *peer)
 	if (!m.gone && how != NOT_READ)
 		stream_settle(fd, farewell, m.fin);
 	stream_close(fd, o->reset || m.evicted);
+	return m.lost ? -1 : 0;
+}
+
+/* hub_closing(hub): a hub ends with its last peer, a relay with its input. */
+static void hub_closing(void *arg)
+{
+	struct hub *h = arg;
+
+	if (h->o->hub)
+		room_close(&h->peers);
 }
 
 /* hub_output(hub): the thread that writes standard output. */
@@ -4138,7 +4671,10 @@ static void *hub_input(void *arg)
 static int hub_run(const struct options *o)
 {
 	static struct hub h;
-	static struct server s = { .service = hub_service, .arg = &h };
+	static struct server s = {
+		.service = hub_service, .closing = hub_closing, .arg = &h
+	};
+	int status;
 
 	h.o = o;
 	h.self.fd = -1;
@@ -4154,9 +4690,9 @@ static int hub_run(const struct options *o)
 		fail("cannot start a thread:");
 		return complain();
 	}
-	if (serve_peers(o, &s) != DONE)
-		return why.status;
-	server_stay(&s);
+	status = serve_peers(o, &s);
+	room_flush(h.self.hears, &h.self);
+	return status;
 }
 
 /* grams_heard(p, buf, n, from): a message of a hub, or of -luk. */
@@ -4281,7 +4817,7 @@ static int mode_zero(const struct options *o)
 {
 	struct addr peer;
 	char place[PLACE_TEXT];
-	int fd = dial(&o->target, &o->prefs, after(o->wait), &peer);
+	int fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, &peer);
 	int result = 0;
 
 	if (fd < 0)
@@ -4613,7 +5149,7 @@ static const struct option_spec specs[] = {
 	{ 0, NULL, NULL, "Session", NULL, NULL, NULL, 0, 0, 0 },
 	{ 'k', "keep-open", NULL, "with -l: serve many peers", "- +- +..- + +-",
 		"++++", set_flag, AT(keep), true, 0 },
-	{ 'm', "max-conns", "N", "at most N peers at once", "--s--ss+--s-s-",
+	{ 'm', "max-conns", "N", "at most N peers at once", "--+--s++--+-+-",
 		"++++", set_number, AT(most), 1, 1000000 },
 	{ 0, "count", "N", "with -k: accept N peers, finish them, exit",
 		"--s--ss+--s-s-", "++++", set_number, AT(total), 1, 1000000 },
@@ -4845,6 +5381,10 @@ static int operands_of_unix(struct options *o, const struct given *g)
 {
 	struct addr a;
 
+	o->inherited = o->listen && g->operands == 0 && inherited_count() > 0;
+	o->target.path = "LISTEN_FDS";
+	if (o->inherited)
+		return 0;
 	if (g->operands == 0)
 		return fail_as(MISUSED, "-U needs a path");
 	if (g->operands > 1)
@@ -4907,6 +5447,9 @@ static int operands_of_ip(struct options *o, const struct given *g)
 			0)
 		return -1;
 	if (o->listen && o->port_text)
+		return 0;
+	o->inherited = o->listen && !port && inherited_count() > 0;
+	if (o->inherited)
 		return 0;
 	if (!port)
 		return fail_as(MISUSED,
@@ -5202,20 +5745,82 @@ static void open_standard(void)
 			_exit(FAILED);
 }
 
-/* clean_up(signal): remove the socket's name, then die of the signal. */
-static void clean_up(int signal)
+/* ending_signals(set): those that end a process, but for ignored ones. */
+static void ending_signals(sigset_t *set)
 {
-	litter_remove();
-	raise(signal);
+	static const int list[] = { SIGHUP, SIGINT, SIGTERM, SIGQUIT };
+	struct sigaction now_done;
+
+	sigemptyset(set);
+	for (size_t i = 0; i < COUNT(list); i++)
+		if (sigaction(list[i], NULL, &now_done) == 0 &&
+			now_done.sa_handler != SIG_IGN)
+			sigaddset(set, list[i]);
 }
 
-/* set_signals(unix): errors instead of SIGPIPE, EIO instead of a stop. */
-static void set_signals(bool unixsock)
+/* drain_run(span): the thread that bounds the time of --drain. */
+static void *drain_run(void *arg)
 {
-	static const int deadly[] = { SIGHUP, SIGINT, SIGTERM, SIGQUIT };
-	struct sigaction clean = { .sa_handler = clean_up,
-		.sa_flags = (int)SA_RESETHAND },
-			 before;
+	pause_for(*(const int64_t *)arg);
+	finish(DONE);
+}
+
+/* drain_begin(o, stop): nobody is accepted any more. */
+static void drain_begin(const struct options *o, int stop)
+{
+	close(stop);
+	if (thread_start(drain_run, (void *)(uintptr_t)&o->drain, 0) < 0)
+		say("cannot start a thread: %s", strerror(errno));
+}
+
+/* What the thread that waits for signals looks after. */
+struct guard {
+	const struct options *o;
+	sigset_t set;
+	int stop; /* --drain: the end that we close; or -1 */
+};
+
+/* guard_run(guard): the thread that waits for signals. */
+static void *guard_run(void *arg)
+{
+	struct guard *g = arg;
+	int signal_number;
+
+	for (;;) {
+		if (sigwait(&g->set, &signal_number) != 0)
+			continue;
+		if (signal_number != SIGTERM || g->stop < 0)
+			die_of(signal_number);
+		drain_begin(g->o, g->stop);
+		g->stop = -1;
+	}
+}
+
+/*
+ * guard_start(o): signals that end us go to a thread when there is something
+ * to look after; otherwise the kernel does what is to be done.
+ */
+static int guard_start(struct options *o)
+{
+	static struct guard g;
+	int ends[2] = { -1, -1 };
+
+	if (!o->unixsock && !o->port_file && o->drain == 0)
+		return 0;
+	if (o->drain > 0 && pipe_new(ends) < 0)
+		return fail("cannot create a pipe:");
+	o->stop = ends[0];
+	g = (struct guard){ .o = o, .stop = ends[1] };
+	ending_signals(&g.set);
+	pthread_sigmask(SIG_BLOCK, &g.set, NULL);
+	return thread_start(guard_run, &g, 0) < 0
+		? fail("cannot start a thread:")
+		: 0;
+}
+
+/* set_signals(): errors instead of SIGPIPE, EIO instead of a stop. */
+static void set_signals(void)
+{
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -5223,10 +5828,57 @@ static void set_signals(bool unixsock)
 	sigaddset(&set, SIGTTIN);
 	sigaddset(&set, SIGTTOU);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	for (size_t i = 0; i < COUNT(deadly) && unixsock; i++)
-		if (sigaction(deadly[i], NULL, &before) == 0 &&
-			before.sa_handler != SIG_IGN)
-			sigaction(deadly[i], &clean, NULL);
+}
+
+/*
+ * background_wait(child, from): the parent of -f: what the child has to say,
+ * printed once it is ready; else its exit status.
+ */
+_Noreturn static void background_wait(pid_t child, int from)
+{
+	char text[32];
+	size_t n = 0;
+	ssize_t got = 1;
+	int status = 0;
+
+	while (n < sizeof(text) && got != 0) {
+		got = read(from, text + n, sizeof(text) - n);
+		n += got > 0 ? (size_t)got : 0;
+		if (got < 0 && errno != EINTR)
+			break;
+	}
+	if (n > 0) {
+		if (write_whole(STDOUT_FILENO, text + 1, n - 1) == 0)
+			_exit(DONE);
+		fail("write to standard output failed:");
+		_exit(complain());
+	}
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (WIFSIGNALED(status))
+		die_of(WTERMSIG(status));
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : FAILED);
+}
+
+/* background_start(o): go on in a child of a session of its own. */
+static int background_start(struct options *o)
+{
+	int ends[2];
+	pid_t child;
+
+	if (pipe_new(ends) < 0)
+		return fail("cannot create a pipe:");
+	child = fork();
+	if (child < 0)
+		return fail("cannot detach:");
+	if (child > 0) {
+		close(ends[1]);
+		background_wait(child, ends[0]);
+	}
+	close(ends[0]);
+	setsid();
+	o->parent = ends[1];
+	return 0;
 }
 
 static void raise_descriptor_limit(void)
@@ -5247,6 +5899,29 @@ static void *max_time_run(void *arg)
 	finish(TIMED_OUT);
 }
 
+/* prepare(o): what the process needs before any mode runs. */
+static int prepare(struct options *o)
+{
+	set_signals();
+	o->stop = o->parent = -1;
+	if (o->ready_fd >= 0 &&
+		(fcntl((int)o->ready_fd, F_GETFL) < 0 ||
+			(fcntl((int)o->ready_fd, F_GETFL) & O_ACCMODE) ==
+				O_RDONLY))
+		return fail_as(MISUSED,
+			"--ready-fd: descriptor %lld is not open for writing",
+			(long long)o->ready_fd);
+	if (o->background && background_start(o) < 0)
+		return -1;
+	raise_descriptor_limit();
+	if (guard_start(o) < 0)
+		return -1;
+	if (o->max_time < NEVER &&
+		thread_start(max_time_run, &o->max_time, 0) < 0)
+		return fail("cannot start a thread:");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct options o;
@@ -5259,14 +5934,9 @@ int main(int argc, char **argv)
 	status = print_and_flush(&given);
 	if (status >= 0)
 		return status;
-	set_signals(o.unixsock);
-	raise_descriptor_limit();
-	if (o.max_time < NEVER &&
-		thread_start(max_time_run, &o.max_time, 0) < 0) {
-		fail("cannot start a thread:");
+	if (prepare(&o) < 0)
 		return complain();
-	}
 	status = modes[mode_of(&o)].run(&o);
-	litter_remove();
+	litter_remove(true);
 	return status;
 }
