@@ -63,6 +63,8 @@ enum status {
 	MISUSED = 2,     /* the command line */
 	UNRESOLVED = 3,  /* a name has no address */
 	TIMED_OUT = 124, /* a time limit passed */
+	NOT_RUN = 126,   /* the command cannot be run */
+	NOT_FOUND = 127, /* ... is not there */
 };
 
 enum {
@@ -77,6 +79,7 @@ enum {
 	WAITING = 4,                 /* workers in accept, per socket */
 	BATCH = 32,                  /* datagrams taken in one call */
 	PEERS = 1024,                /* datagram peers remembered */
+	COMMANDS = 64,               /* ... where each has a command */
 	RING_SIZE = 4 * 1024 * 1024, /* bytes a room holds for laggards */
 	DATAGRAMS_SIZE = 4 * 1024 * 1024, /* wanted of a listener's queue */
 	DELIVERY = 256 * 1024,            /* bytes to one laggard in one go */
@@ -113,6 +116,7 @@ static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 
 #if defined(__linux__) && !defined(PORTABLE)
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
 
 #ifndef SIOCOUTQ
 #define SIOCOUTQ TIOCOUTQ /* the same, without the kernel's headers */
@@ -208,6 +212,12 @@ static ssize_t move_file(int from, int to, size_t n)
 	return sendfile(to, from, NULL, n);
 }
 
+/* process_watch(pid): a descriptor that is readable once it has ended. */
+static int process_watch(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
 /* pipe_grow(fd): to 1 MiB, if that is allowed. */
 static void pipe_grow(int fd)
 {
@@ -285,6 +295,12 @@ static ssize_t move_file(int from, int to, size_t n)
 static void pipe_grow(int fd)
 {
 	(void)fd;
+}
+
+static int process_watch(pid_t pid)
+{
+	(void)pid;
+	return -1;
 }
 
 /* The kernel cannot be asked what is unconfirmed: let close(2) wait. */
@@ -377,6 +393,29 @@ static int pipe_new(int ends[2])
 	return 0;
 }
 
+/* close_from(fd): that descriptor and all above it. */
+static void close_from(int fd)
+{
+	long most = sysconf(_SC_OPEN_MAX);
+
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, fd, ~0U, 0) == 0)
+		return;
+#endif
+	for (; fd < most; fd++)
+		close(fd);
+}
+
+/* pair_new(ends): a pair of sockets that no child inherits. */
+static int pair_new(int ends[2])
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
+		return -1;
+	(void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+	(void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+	return 0;
+}
+
 /*
  * thread_start(run, arg, stack): a detached thread with that many bytes of
  * stack, 0: the system's default.  -1 with errno when there can be none.
@@ -428,6 +467,87 @@ static bool signal_wait(pthread_cond_t *c, pthread_mutex_t *m, int64_t deadline)
 	if (deadline == NEVER)
 		return pthread_cond_wait(c, m) == 0;
 	return pthread_cond_timedwait(c, m, &t) == 0;
+}
+
+struct job {
+	void *(*run)(void *);
+	void *arg;
+	struct job *next;
+};
+
+static struct { /* threads with nothing to do stay here for a second */
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t called;
+	bool ready;
+	int idle;         /* threads, of which as many ... */
+	int wanted;       /* ... are wanted for the jobs that wait */
+	struct job *jobs; /* the last that came is the first */
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* pool_next(): a job for an idle thread; NULL when none comes in a second. */
+static struct job *pool_next(void)
+{
+	int64_t deadline = after(SECOND);
+	struct job *j;
+
+	pthread_mutex_lock(&pool.lock);
+	pool.idle++;
+	while (!pool.jobs && signal_wait(&pool.called, &pool.lock, deadline))
+		continue;
+	pool.idle--;
+	j = pool.jobs;
+	if (j) {
+		pool.jobs = j->next;
+		pool.wanted--;
+	}
+	pthread_mutex_unlock(&pool.lock);
+	return j;
+}
+
+static void *pool_thread(void *arg)
+{
+	struct job *j = arg, job;
+
+	thread_gather(true);
+	do {
+		job = *j;
+		free(j);
+		job.run(job.arg);
+	} while ((j = pool_next()));
+	return NULL;
+}
+
+/*
+ * pool_run(run, arg): on a thread for service, which may be one that has
+ * become idle.  -1 with errno when there can be none.
+ */
+static int pool_run(void *(*run)(void *), void *arg)
+{
+	struct job *j = malloc(sizeof(*j));
+	bool idle;
+	int error;
+
+	if (!j)
+		return -1;
+	*j = (struct job){ .run = run, .arg = arg };
+	pthread_mutex_lock(&pool.lock);
+	if (!pool.ready)
+		signal_init(&pool.called);
+	pool.ready = true;
+	idle = pool.idle > pool.wanted;
+	if (idle) {
+		j->next = pool.jobs;
+		pool.jobs = j;
+		pool.wanted++;
+		pthread_cond_signal(&pool.called);
+	}
+	pthread_mutex_unlock(&pool.lock);
+	if (idle || thread_start(pool_thread, j, STACK_SIZE) == 0)
+		return 0;
+	error = errno;
+	free(j);
+	errno = error;
+	return -1;
 }
 
 /*
@@ -684,6 +804,7 @@ struct target {
 	int family;   /* AF_UNSPEC: both */
 	int type;     /* SOCK_STREAM or SOCK_DGRAM */
 	bool numeric; /* no lookups */
+	bool local;   /* without a host: loopback only */
 };
 
 enum { ADDR_TEXT = 160, PLACE_TEXT = 440 };
@@ -735,6 +856,17 @@ static char *addr_text(const struct addr *a, char text[ADDR_TEXT])
 	if (a->sa.sa_family != AF_UNIX)
 		snprintf(text + n, ADDR_TEXT - n, " %d", addr_port(a));
 	return text;
+}
+
+/* addr_ipv4(host, a): that host, with a's port. */
+static struct addr addr_ipv4(struct in_addr host, const struct addr *a)
+{
+	struct addr b = { .len = sizeof(b.in) };
+
+	b.in.sin_family = AF_INET;
+	b.in.sin_addr = host;
+	addr_set_port(&b, addr_port(a));
+	return b;
 }
 
 /* addr_unmap(a): an IPv4 address in IPv6 clothes becomes plain IPv4. */
@@ -1206,6 +1338,14 @@ static void sock_timeouts(int fd, int64_t span)
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
 }
 
+/* sock_patience(fd): reads wait for ever; only writes keep their timeout. */
+static void sock_patience(int fd)
+{
+	struct timeval t = { 0, 0 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+}
+
 /* sock_error(fd): the error that waits on the socket, taken; 0: none. */
 static int sock_error(int fd)
 {
@@ -1263,14 +1403,15 @@ static int local_end(const struct target *t, const struct prefs *p,
 static int sock_bind_local(int fd, const struct target *t,
 	const struct prefs *p, struct addr local, const struct addr *a)
 {
+	static atomic_int names;
 	char text[ADDR_TEXT];
 	int family = a->sa.sa_family;
 
 	if (local.len == 0 && family == AF_UNIX && t->type == SOCK_DGRAM) {
 		local.un.sun_family = AF_UNIX;
 		local.len = sizeof(sa_family_t);
-		snprintf(
-			text, sizeof(text), "/tmp/sockcat.%ld", (long)getpid());
+		snprintf(text, sizeof(text), "/tmp/sockcat.%ld.%d",
+			(long)getpid(), atomic_fetch_add(&names, 1));
 		if (!HAVE_ABSTRACT && addr_unix(text, &local) < 0)
 			return -1;
 	} else if (local.len == 0 && p->source_port > 0) {
@@ -1728,6 +1869,26 @@ static int announce_any(
 	return announce_all(t, p, &list, ls);
 }
 
+/* loopback_list(family, to): this machine's addresses for itself. */
+static void loopback_list(int family, struct addr_list *to)
+{
+	to->count = 0;
+	if (family != AF_INET) {
+		struct addr *a = &to->at[to->count++];
+
+		a->in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
+			.sin6_addr = in6addr_loopback };
+		a->len = sizeof(a->in6);
+	}
+	if (family != AF_INET6) {
+		struct addr *a = &to->at[to->count++];
+
+		a->in = (struct sockaddr_in){ .sin_family = AF_INET,
+			.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		a->len = sizeof(a->in);
+	}
+}
+
 /*
  * announce(t, p, deadline, ls): listen on t.  With port 0 and several
  * addresses the port that the first one got may be taken on another: then
@@ -1739,9 +1900,11 @@ static int announce(const struct target *t, const struct prefs *p,
 	struct addr_list list;
 	int result, tries = 16;
 
-	if (!t->path && !t->host)
+	if (!t->path && !t->host && !t->local)
 		return announce_any(t, p, ls);
-	if (target_resolve(t, deadline, &list) < 0)
+	if (!t->path && !t->host)
+		loopback_list(t->family, &list);
+	else if (target_resolve(t, deadline, &list) < 0)
 		return -1;
 	do {
 		for (int i = 0; i < list.count; i++)
@@ -2211,6 +2374,18 @@ static void stream_close(int fd, bool reset)
 	close(fd);
 }
 
+/* write_whole(fd, text, n): -1 with errno when not all of it is written. */
+static int write_whole(int fd, const char *text, size_t n)
+{
+	ssize_t w;
+
+	for (; n > 0; text += w, n -= (size_t)w)
+		while ((w = write(fd, text, n)) < 0)
+			if (errno != EINTR)
+				return -1;
+	return 0;
+}
+
 /* input_is_idle(): nothing to read from standard input at the moment. */
 static bool input_is_idle(void)
 {
@@ -2258,6 +2433,7 @@ enum outcome {
 	NOT_READ, /* these two with errno in why.error */
 	NOT_WRITTEN,
 	STOPPED, /* tick said so */
+	RESTED,  /* flow_through, lean: the bulk is over for the moment */
 };
 
 static long long value(atomic_llong *counter)
@@ -2538,6 +2714,8 @@ static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
 	for (*over = true; *over;) {
 		if (f->stop)
 			return STOPPED;
+		if (f->lean && flow_rests(f))
+			return RESTED;
 		n = flow_silent(f)
 			? -1
 			: move_pipe(f->from.fd, own[1], MOVE_CHUNK, true);
@@ -2565,6 +2743,43 @@ static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
 	return flow_empty(f, own[0]);
 }
 
+/*
+ * flow_until_bulk(f, over): copy what is small, until a read fills the buffer
+ * (over is false then) or the end.
+ */
+static enum outcome flow_until_bulk(struct flow *f, bool *over)
+{
+	char small[SMALL_SIZE];
+	enum outcome how = ENDED;
+	ssize_t n = 1;
+
+	while (how == ENDED && n > 0 && n < (ssize_t)sizeof(small))
+		how = f->stop ? STOPPED
+			      : flow_step(f, small, sizeof(small), &n);
+	*over = how != ENDED || n <= 0;
+	return how;
+}
+
+/* flow_sparing(f): one of many; it has a pipe only while there is a bulk. */
+static enum outcome flow_sparing(struct flow *f)
+{
+	enum outcome how = RESTED;
+	int own[2];
+	bool over = true;
+
+	while (how == RESTED) {
+		how = flow_until_bulk(f, &over);
+		if (over)
+			return how;
+		if (pipe_new(own) < 0)
+			break;
+		how = flow_through(f, own, &over);
+		close(own[0]);
+		close(own[1]);
+	}
+	return over || how != ENDED ? how : flow_copy(f);
+}
+
 /* pump(f): until the end, the fastest way there is. */
 static enum outcome pump(struct flow *f)
 {
@@ -2573,6 +2788,8 @@ static enum outcome pump(struct flow *f)
 	int own[2];
 	bool over = false;
 
+	if (way == THROUGH && f->lean)
+		return flow_sparing(f);
 	if (way == THROUGH && pipe_new(own) == 0) {
 		pipe_grow(own[0]);
 		how = flow_through(f, own, &over);
@@ -2988,6 +3205,554 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 }
 
 /*
+ * A bridge moves bytes between two connected streams, one way on the calling
+ * thread.  An end is passed on as a FIN; a failure of one stream breaks the
+ * bridge, so that the owner can reset the other.
+ */
+struct bridge {
+	int fd[2];
+	struct flow way[2];   /* from fd[0] to fd[1], and back */
+	struct clock idle;    /* silence on both */
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t changed;
+	bool over[2];
+	bool broken;    /* a stream failed: why tells the reason */
+	bool dismissed; /* both streams are at their end */
+	bool limited;   /* the limit of idle has passed */
+	struct why why;
+};
+
+/* stream_failed(fd): a reset has come. */
+static bool stream_failed(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLNVAL));
+}
+
+/* bridge_break(b): with the lock held: both ways are to end now. */
+static void bridge_break(struct bridge *b)
+{
+	for (int i = 0; i < 2; i++) {
+		atomic_store(&b->way[i].stop, true);
+		shutdown(b->fd[i], SHUT_RD);
+	}
+	pthread_cond_broadcast(&b->changed);
+}
+
+/* bridge_dismiss(b): there is nothing left for it to do. */
+static void bridge_dismiss(struct bridge *b)
+{
+	pthread_mutex_lock(&b->lock);
+	b->dismissed = true;
+	bridge_break(b);
+	pthread_mutex_unlock(&b->lock);
+}
+
+/*
+ * bridge_tick(b): whether a way that rests is to end: for a limit, or for a
+ * reset that only the other way would notice, which is blocked.
+ */
+static bool bridge_tick(void *arg)
+{
+	struct bridge *b = arg;
+	bool over;
+
+	pthread_mutex_lock(&b->lock);
+	if (!b->broken &&
+		(stream_failed(b->fd[0]) || stream_failed(b->fd[1]))) {
+		b->broken = true;
+		fail("%s", strerror(ECONNRESET));
+		b->why = why;
+	}
+	if (clock_passed(&b->idle,
+		    value(&b->way[0].reads) + value(&b->way[0].put) +
+			    value(&b->way[1].reads) + value(&b->way[1].put)))
+		b->limited = true;
+	over = b->broken || b->limited || b->dismissed;
+	if (over)
+		bridge_break(b);
+	pthread_mutex_unlock(&b->lock);
+	return over;
+}
+
+/*
+ * bridge_watch(b, i): way i has ended; a reset of the stream that it came from
+ * would now be noticed only by a write.  POLLHUP says that the other way has
+ * ended too, or that nobody will read what it still brings.
+ */
+static void bridge_watch(struct bridge *b, int i)
+{
+	struct pollfd p = { .fd = b->fd[i] };
+	bool over = false;
+
+	while (!over) {
+		if (poll(&p, 1, 1000) > 0 && !(p.revents & POLLERR)) {
+			bridge_dismiss(b);
+			return;
+		}
+		pthread_mutex_lock(&b->lock);
+		over = b->over[!i];
+		pthread_mutex_unlock(&b->lock);
+		over = over || bridge_tick(b);
+	}
+}
+
+/* bridge_move(b, i): way i, to its end, which is passed on. */
+static void bridge_move(struct bridge *b, int i)
+{
+	enum outcome how = pump(&b->way[i]);
+
+	if (how == ENDED && b->way[i].stop)
+		how = STOPPED;
+	if (how == ENDED && shutdown(b->fd[!i], SHUT_WR) < 0 &&
+		errno != ENOTCONN)
+		how = flow_failed(NOT_WRITTEN);
+	if (how == ENDED)
+		bridge_watch(b, i);
+	pthread_mutex_lock(&b->lock);
+	b->over[i] = true;
+	if (!b->broken && (how == NOT_READ || how == NOT_WRITTEN)) {
+		b->broken = !b->dismissed && !b->limited;
+		b->why = why;
+		bridge_break(b);
+	}
+	pthread_cond_broadcast(&b->changed);
+	pthread_mutex_unlock(&b->lock);
+}
+
+static void *bridge_back(void *arg)
+{
+	bridge_move(arg, 1);
+	return NULL;
+}
+
+/*
+ * bridge_run(b, one, other, limit): until both ways have ended, or silence has
+ * lasted for limit.  0, also when the bridge broke; -1 when it never began.
+ * The sockets stay open.
+ */
+static int bridge_run(struct bridge *b, int one, int other, int64_t limit)
+{
+	int64_t span = tick_span(limit, NEVER, NEVER);
+
+	*b = (struct bridge){ .fd = { one, other }, .idle.limit = limit };
+	pthread_mutex_init(&b->lock, NULL);
+	signal_init(&b->changed);
+	for (int i = 0; i < 2; i++) {
+		b->way[i] = (struct flow){ .from = { .kind = STREAM,
+						   .fd = b->fd[i] },
+			.to = { .kind = STREAM, .fd = b->fd[!i] },
+			.tick = bridge_tick,
+			.session = b,
+			.span = span > 0 ? span : farewell,
+			.lean = true };
+		sock_timeouts(b->fd[i], span > 0 ? span : farewell);
+		if (span == 0)
+			sock_patience(b->fd[i]);
+	}
+	if (pool_run(bridge_back, b) < 0)
+		return fail("cannot start a thread:");
+	bridge_move(b, 0);
+	pthread_mutex_lock(&b->lock);
+	while (!b->over[1])
+		signal_wait(&b->changed, &b->lock, NEVER);
+	pthread_mutex_unlock(&b->lock);
+	return 0;
+}
+
+/*
+ * ---- commands -------------------------------------------------------------
+ *
+ * A command is a process group of its own, on a socket or a pair of pipes.  It
+ * ends by itself, or is ended when its peer is gone, or when we are.
+ */
+struct command {
+	pid_t pid;
+	int watch;  /* readable when it has ended; or -1 */
+	bool over;  /* it has ended, with ... */
+	int status; /* ... this, as exit statuses are written */
+	struct command *next;
+};
+
+static struct { /* what commands get, and those that run, under the lock */
+	pthread_mutex_t lock;
+	struct command *first;
+	struct rlimit files; /* these two are set once, at the start */
+	sigset_t mask;
+} commands = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+enum { VARIABLES = 5 };
+
+/* The variables of UCSPI that tell a command about its connection. */
+struct variables {
+	int count;
+	char text[VARIABLES][ADDR_TEXT + 24];
+};
+
+static void variable_add(struct variables *v, const char *kind,
+	const char *name, const char *value)
+{
+	snprintf(v->text[v->count++], sizeof(v->text[0]), "%s%s=%s", kind, name,
+		value);
+}
+
+static void variables_end(struct variables *v, const char *kind,
+	const char *side, const struct addr *a)
+{
+	struct addr plain = *a;
+	char text[ADDR_TEXT], name[16], port[16];
+	bool path = a->sa.sa_family == AF_UNIX;
+
+	addr_unmap(&plain);
+	snprintf(name, sizeof(name), "%s%s", side, path ? "PATH" : "IP");
+	variable_add(v, kind, name, addr_host(&plain, text));
+	if (path)
+		return;
+	snprintf(name, sizeof(name), "%sPORT", side);
+	snprintf(port, sizeof(port), "%d", addr_port(&plain));
+	variable_add(v, kind, name, port);
+}
+
+/* variables_fill(v, type, local, peer): for a connection of these two. */
+static void variables_fill(struct variables *v, int type,
+	const struct addr *local, const struct addr *peer)
+{
+	const char *kind =
+		peer->sa.sa_family == AF_UNIX || local->sa.sa_family == AF_UNIX
+		? "UNIX"
+		: type == SOCK_DGRAM ? "UDP"
+				     : "TCP";
+
+	v->count = 0;
+	variable_add(v, "", "PROTO", kind);
+	variables_end(v, kind, "LOCAL", local);
+	variables_end(v, kind, "REMOTE", peer);
+}
+
+/* environment_with(v): ours and v's; to be freed, NULL when there is none. */
+static char **environment_with(struct variables *v)
+{
+	size_t n = 0, kept = 0, name;
+	char **list;
+	int i;
+
+	while (environ[n])
+		n++;
+	list = calloc(n + VARIABLES + 1, sizeof(*list));
+	for (size_t k = 0; list && k < n; k++) {
+		for (i = 0; i < v->count; i++) {
+			name = strcspn(v->text[i], "=") + 1;
+			if (strncmp(environ[k], v->text[i], name) == 0)
+				break;
+		}
+		if (i == v->count)
+			list[kept++] = environ[k];
+	}
+	for (i = 0; list && i < v->count; i++)
+		list[kept++] = v->text[i];
+	return list;
+}
+
+/* words_of(text, copy): text split at blanks, in the copy; to be freed. */
+static char **words_of(const char *text, char **copy)
+{
+	char **list = calloc(strlen(text) / 2 + 2, sizeof(*list)), *rest = NULL;
+	size_t n = 0;
+
+	*copy = strdup(text);
+	if (!list || !*copy) {
+		free(list);
+		free(*copy);
+		return NULL;
+	}
+	list[0] = strtok_r(*copy, " \t", &rest);
+	while (list[n])
+		list[++n] = strtok_r(NULL, " \t", &rest);
+	return list;
+}
+
+/*
+ * command_become(argv, env, in, out, report): in the child: run it.  If that
+ * fails errno goes to report, which a successful exec closes.
+ */
+_Noreturn static void command_become(
+	char **argv, char **env, int in, int out, int report)
+{
+	int error;
+
+	setpgid(0, 0);
+	thread_gather(false);
+	signal(SIGPIPE, SIG_DFL);
+	pthread_sigmask(SIG_SETMASK, &commands.mask, NULL);
+	(void)setrlimit(RLIMIT_NOFILE, &commands.files);
+	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
+		dup2(report, STDERR_FILENO + 1) >= 0 &&
+		fcntl(STDERR_FILENO + 1, F_SETFD, FD_CLOEXEC) == 0) {
+		report = STDERR_FILENO + 1;
+		close_from(report + 1);
+		environ = env;
+		execvp(argv[0], argv);
+	}
+	error = errno;
+	if (write(report, &error, sizeof(error)) < 0)
+		_exit(FAILED);
+	_exit(NOT_FOUND);
+}
+
+/* command_report(from): errno of an exec that failed; 0: it did not. */
+static int command_report(int from)
+{
+	int error = 0;
+	ssize_t n;
+
+	do {
+		n = read(from, &error, sizeof(error));
+	} while (n < 0 && errno == EINTR);
+	return n == sizeof(error) ? error : 0;
+}
+
+/* command_fork(c, argv, env, in, out): 0, or errno. */
+static int command_fork(
+	struct command *c, char **argv, char **env, int in, int out)
+{
+	int report[2], error = 0;
+
+	if (!argv || !env || pipe_new(report) < 0)
+		return argv && env ? errno : ENOMEM;
+	c->pid = fork();
+	if (c->pid == 0)
+		command_become(argv, env, in, out, report[1]);
+	if (c->pid < 0)
+		error = errno;
+	close(report[1]);
+	if (c->pid > 0)
+		error = command_report(report[0]);
+	close(report[0]);
+	if (c->pid > 0 && error)
+		while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+			continue;
+	return error;
+}
+
+/*
+ * command_start(c, text, direct, v, in, out): run text, split at blanks if
+ * direct, else by the shell, on these descriptors.  -1 when it cannot be run.
+ */
+static int command_start(struct command *c, const char *text, bool direct,
+	struct variables *v, int in, int out)
+{
+	char shell[] = "/bin/sh", option[] = "-c";
+	char *copy = NULL, *by_shell[] = { shell, option, NULL, NULL };
+	char **env = environment_with(v);
+	char **words = direct ? words_of(text, &copy) : NULL;
+	int error;
+
+	by_shell[2] = (char *)(uintptr_t)text;
+	*c = (struct command){ .watch = -1 };
+	pthread_mutex_lock(&commands.lock);
+	error = command_fork(c, direct ? words : by_shell, env, in, out);
+	if (error == 0) {
+		c->watch = process_watch(c->pid);
+		c->next = commands.first;
+		commands.first = c;
+	}
+	pthread_mutex_unlock(&commands.lock);
+	if (direct && words)
+		free(copy);
+	free(words);
+	free(env);
+	errno = error;
+	if (error == 0)
+		return 0;
+	return fail_as(error == ENOENT || error == ENOTDIR ? NOT_FOUND
+			: error == EACCES || error == ENOEXEC || error == EISDIR
+			? NOT_RUN
+			: FAILED,
+		"cannot run %s:", text);
+}
+
+/* command_is_over(c): whether it has ended; then it is reaped. */
+static bool command_is_over(struct command *c)
+{
+	int status;
+
+	if (c->over || waitpid(c->pid, &status, WNOHANG) != c->pid)
+		return c->over;
+	c->over = true;
+	c->status = WIFEXITED(status) ? WEXITSTATUS(status)
+				      : 128 + WTERMSIG(status);
+	return true;
+}
+
+/* command_has_group(c): it, or what it has left behind, still runs. */
+static bool command_has_group(struct command *c)
+{
+	return !command_is_over(c) || kill(-c->pid, 0) == 0;
+}
+
+/* command_wait(c, deadline): until it is over; false when it is not in time. */
+static bool command_wait(struct command *c, int64_t deadline)
+{
+	struct pollfd p = { .fd = c->watch, .events = POLLIN };
+
+	while (!command_is_over(c) && now() < deadline)
+		poll(&p, 1, c->watch < 0 ? 20 : poll_time(deadline));
+	return c->over;
+}
+
+/* command_end(c): SIGTERM to its group, and SIGKILL a second later. */
+static void command_end(struct command *c)
+{
+	int64_t deadline = after(SECOND);
+
+	kill(-c->pid, SIGTERM);
+	command_wait(c, deadline);
+	while (command_has_group(c) && now() < deadline)
+		pause_for(10 * MS);
+	if (!command_has_group(c))
+		return;
+	kill(-c->pid, SIGKILL);
+	command_wait(c, NEVER);
+}
+
+/* command_forget(c): it is over, or nobody's any more. */
+static void command_forget(struct command *c)
+{
+	struct command **p = &commands.first;
+
+	pthread_mutex_lock(&commands.lock);
+	while (*p != c)
+		p = &(*p)->next;
+	*p = c->next;
+	pthread_mutex_unlock(&commands.lock);
+	if (c->watch >= 0)
+		close(c->watch);
+}
+
+/* commands_signal(n): to all groups; no command starts any more. */
+static void commands_signal(int signal_number)
+{
+	pthread_mutex_lock(&commands.lock);
+	for (struct command *c = commands.first; c; c = c->next)
+		kill(-c->pid, signal_number);
+}
+
+/*
+ * peer_is_gone(fd, rest): a reset has come; or the peer, which is a process of
+ * this machine or has ended in order as we have, is gone, and all that it sent
+ * was read a second ago.
+ */
+static bool peer_is_gone(int fd, struct clock *rest)
+{
+	struct pollfd p = { .fd = fd };
+	struct addr self = sock_name(fd);
+	int unread = 0;
+
+	if (poll(&p, 1, 0) <= 0)
+		return false;
+	if ((p.revents & POLLERR) && self.sa.sa_family != AF_UNIX)
+		return true;
+	if (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0)
+		rest->since = 0;
+	return unread == 0 && clock_passed(rest, 0);
+}
+
+/*
+ * command_attend(c, fd): wait for the end of a command that has the socket
+ * itself; end it when the peer is gone.  Whether the peer is still there.
+ */
+static bool command_attend(struct command *c, int fd)
+{
+	struct clock rest = { .limit = SECOND };
+	struct pollfd p[2] = { { .events = 0 },
+		{ .fd = c->watch, .events = POLLIN } };
+	bool hup;
+
+	while (!command_is_over(c)) {
+		p[0].fd = fd;
+		hup = poll(p, 1, 0) > 0;
+		if (hup && peer_is_gone(fd, &rest)) {
+			command_end(c);
+			return false;
+		}
+		p[0].fd = hup ? -1 : fd;
+		poll(p, 2, hup || c->watch < 0 ? 50 : -1);
+	}
+	p[0].fd = fd;
+	return poll(p, 1, 0) <= 0 || !(p[0].revents & POLLERR);
+}
+
+/*
+ * stream_leave(fd): all that was sent is acknowledged, or nothing moves any
+ * more; input is left to whoever else has the socket.
+ */
+static void stream_leave(int fd)
+{
+	struct clock still = { .limit = farewell };
+
+	while (unacknowledged(fd) > 0 && !stream_failed(fd) &&
+		!clock_passed(&still, unacknowledged(fd)))
+		pause_for(10 * MS);
+}
+
+/*
+ * command_serve(c, fd, reset, place): a command that has the socket itself, to
+ * its end; then the socket is closed so that nothing is lost.  -1 when bytes
+ * were.  What the command has left behind keeps the connection.
+ */
+static int command_serve(
+	struct command *c, int fd, bool reset, const char *place)
+{
+	int64_t lost = 0;
+	bool fin = false;
+
+	if (!command_attend(c, fd)) {
+		stream_close(fd, reset);
+		return 0;
+	}
+	if (command_has_group(c)) {
+		stream_leave(fd);
+	} else {
+		fin = !reset && shutdown(fd, SHUT_WR) == 0;
+		lost = stream_settle(fd, farewell, fin);
+	}
+	if (lost > 0)
+		fail("connection to %s failed: %s; %lld bytes not delivered",
+			place, strerror(errno), (long long)lost);
+	stream_close(fd, reset);
+	return lost > 0 ? -1 : 0;
+}
+
+/*
+ * command_bridged(c, fd, own, limit, place): a command on the other end of a
+ * pair of sockets, under a limit of silence; own is closed, fd as above.
+ */
+static int command_bridged(
+	struct command *c, int fd, int own, int64_t limit, const char *place)
+{
+	struct bridge b;
+	int64_t lost = 0;
+	int result = bridge_run(&b, fd, own, limit);
+
+	close(own);
+	if (result == 0 && !b.broken && !b.limited)
+		b.limited = !command_wait(c, after(limit));
+	if (!c->over)
+		command_end(c);
+	if (result == 0 && b.limited)
+		result = fail_as(TIMED_OUT, "connection to %s: silent", place);
+	if (result == 0 && !b.broken)
+		lost = stream_settle(fd, farewell, true);
+	if (lost > 0)
+		result = fail("connection to %s failed: %s; %lld bytes not "
+			      "delivered",
+			place, strerror(errno), (long long)lost);
+	stream_close(fd, b.broken);
+	return result;
+}
+
+/*
  * ---- serving --------------------------------------------------------------
  *
  * Workers are leaders and followers: each waits in accept(2); the one that
@@ -2995,87 +3760,6 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
  * and goes back to wait unless enough do.  No queue, no hand-off, no thread
  * started per connection.
  */
-struct job {
-	void *(*run)(void *);
-	void *arg;
-	struct job *next;
-};
-
-static struct { /* threads with nothing to do stay here for a second */
-	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t called;
-	bool ready;
-	int idle;         /* threads, of which as many ... */
-	int wanted;       /* ... are wanted for the jobs that wait */
-	struct job *jobs; /* the last that came is the first */
-} pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-/* pool_next(): a job for an idle thread; NULL when none comes in a second. */
-static struct job *pool_next(void)
-{
-	int64_t deadline = after(SECOND);
-	struct job *j;
-
-	pthread_mutex_lock(&pool.lock);
-	pool.idle++;
-	while (!pool.jobs && signal_wait(&pool.called, &pool.lock, deadline))
-		continue;
-	pool.idle--;
-	j = pool.jobs;
-	if (j) {
-		pool.jobs = j->next;
-		pool.wanted--;
-	}
-	pthread_mutex_unlock(&pool.lock);
-	return j;
-}
-
-static void *pool_thread(void *arg)
-{
-	struct job *j = arg, job;
-
-	thread_gather(true);
-	do {
-		job = *j;
-		free(j);
-		job.run(job.arg);
-	} while ((j = pool_next()));
-	return NULL;
-}
-
-/*
- * pool_run(run, arg): on a thread for service, which may be one that has
- * become idle.  -1 with errno when there can be none.
- */
-static int pool_run(void *(*run)(void *), void *arg)
-{
-	struct job *j = malloc(sizeof(*j));
-	bool idle;
-	int error;
-
-	if (!j)
-		return -1;
-	*j = (struct job){ .run = run, .arg = arg };
-	pthread_mutex_lock(&pool.lock);
-	if (!pool.ready)
-		signal_init(&pool.called);
-	pool.ready = true;
-	idle = pool.idle > pool.wanted;
-	if (idle) {
-		j->next = pool.jobs;
-		pool.jobs = j;
-		pool.wanted++;
-		pthread_cond_signal(&pool.called);
-	}
-	pthread_mutex_unlock(&pool.lock);
-	if (idle || thread_start(pool_thread, j, STACK_SIZE) == 0)
-		return 0;
-	error = errno;
-	free(j);
-	errno = error;
-	return -1;
-}
-
 struct server {
 	/* Serves one peer and closes its socket; -1: it lost bytes. */
 	int (*service)(void *arg, int fd, const struct addr *peer);
@@ -4175,6 +4859,357 @@ static bool port_tick(struct port *p)
 }
 
 /*
+ * A link joins one datagram peer with something of its own: a socket connected
+ * to the target of a forward, or a command on a pair of pipes.  The port's
+ * loop brings what the peer sends; a thread of the link brings the answers.
+ */
+enum { QUEUE_SIZE = 2 * 65536 };
+
+struct link {
+	struct links *all;
+	struct gram peer; /* and the socket that it writes to: */
+	int port;
+	int to, from;     /* the other side; -1: not there yet */
+	bool dismissed;   /* it has to make room */
+	bool over;        /* no answers will come any more */
+	int users;        /* threads that still need it */
+	struct flow back; /* the answers */
+	struct command command;
+	atomic_llong heard;
+	struct clock silence;
+	pthread_cond_t changed;
+	char *queue; /* datagrams, each behind its size; or NULL */
+	size_t queued;
+	struct link *next; /* in its bucket */
+};
+
+struct links {
+	pthread_mutex_t lock; /* guards all of it, and its links */
+	struct link *bucket[PEER_BUCKETS];
+	int64_t count, most; /* ... that are found; others are ending */
+	int64_t ending;
+	int64_t memory; /* how long a silent one is kept */
+	bool single;    /* the first peer only; its end is ours */
+	bool commands;  /* on the other sides; else sockets */
+	/* Opens the other side: where to write, where to read; or -1. */
+	int (*begin)(struct links *all, struct link *l, int ends[2]);
+	void (*ended)(int status); /* single: it has; status of a process */
+	const void *arg;
+};
+
+/* link_push(l, buf, n): a datagram waits; false when there is no room. */
+static bool link_push(struct link *l, const char *buf, size_t n)
+{
+	if (!l->queue)
+		l->queue = buffer_new(QUEUE_SIZE);
+	if (!l->queue || l->queued + sizeof(n) + n > QUEUE_SIZE)
+		return false;
+	memcpy(l->queue + l->queued, &n, sizeof(n));
+	memcpy(l->queue + l->queued + sizeof(n), buf, n);
+	l->queued += sizeof(n) + n;
+	pthread_cond_signal(&l->changed);
+	return true;
+}
+
+/* link_take(l, n): what has waited longest, to be freed; NULL: nothing. */
+static char *link_take(struct link *l, size_t *n)
+{
+	char *buf;
+
+	if (l->queued == 0)
+		return NULL;
+	memcpy(n, l->queue, sizeof(*n));
+	buf = malloc(*n + 1);
+	if (!buf)
+		return NULL;
+	memcpy(buf, l->queue + sizeof(*n), *n);
+	l->queued -= sizeof(*n) + *n;
+	memmove(l->queue, l->queue + sizeof(*n) + *n, l->queued);
+	return buf;
+}
+
+/* link_silent(l): it has been for too long, or has to make room. */
+static bool link_silent(struct link *l)
+{
+	return l->dismissed ||
+		clock_passed(
+			&l->silence, value(&l->heard) + value(&l->back.reads));
+}
+
+static bool link_tick(void *arg)
+{
+	struct link *l = arg;
+	bool over;
+
+	pthread_mutex_lock(&l->all->lock);
+	over = link_silent(l);
+	pthread_mutex_unlock(&l->all->lock);
+	return over;
+}
+
+/* link_hide(l): no message finds it any more; with the lock held. */
+static void link_hide(struct link *l)
+{
+	struct link **p = &l->all->bucket[peer_hash(&l->peer.peer)];
+
+	while (*p && *p != l)
+		p = &(*p)->next;
+	if (!*p)
+		return;
+	*p = l->next;
+	l->all->count--;
+	l->all->ending++;
+}
+
+/* link_leave(l): a thread is done with it; the last one cleans up. */
+static void link_leave(struct link *l)
+{
+	struct links *all = l->all;
+	bool last;
+
+	pthread_mutex_lock(&all->lock);
+	last = --l->users == 0;
+	all->ending -= last;
+	pthread_mutex_unlock(&all->lock);
+	if (!last)
+		return;
+	if (l->from >= 0 && l->from != l->to)
+		close(l->from);
+	if (l->to >= 0)
+		close(l->to);
+	buffer_free(l->queue, QUEUE_SIZE);
+	pthread_cond_destroy(&l->changed);
+	free(l);
+}
+
+/* link_next(l, n): what is to be fed; NULL: the link has to end. */
+static char *link_next(struct link *l, size_t *n)
+{
+	int64_t step = tick_span(l->silence.limit, NEVER, NEVER);
+	char *buf = NULL;
+
+	pthread_mutex_lock(&l->all->lock);
+	while (!l->over && !link_silent(l) && !(buf = link_take(l, n)))
+		signal_wait(&l->changed, &l->all->lock, after(step));
+	pthread_mutex_unlock(&l->all->lock);
+	return buf;
+}
+
+/*
+ * link_feed(l): the thread that writes to a command what has come for it, and
+ * ends it when it is silent for too long.
+ */
+static void *link_feed(void *arg)
+{
+	struct link *l = arg;
+	int64_t deadline;
+	bool deaf = false;
+	char *buf;
+	size_t n = 0;
+
+	while ((buf = link_next(l, &n))) {
+		deaf = deaf || write_whole(l->to, buf, n) < 0;
+		free(buf);
+	}
+	pthread_mutex_lock(&l->all->lock);
+	close(l->to);
+	l->to = -1;
+	if (!l->over)
+		kill(-l->command.pid, SIGTERM);
+	deadline = after(SECOND);
+	while (!l->over && signal_wait(&l->changed, &l->all->lock, deadline))
+		continue;
+	if (!l->over)
+		kill(-l->command.pid, SIGKILL);
+	pthread_mutex_unlock(&l->all->lock);
+	link_leave(l);
+	return NULL;
+}
+
+/* link_feeder(l): start the thread that feeds its command. */
+static int link_feeder(struct link *l)
+{
+	l->users++;
+	if (pool_run(link_feed, l) == 0)
+		return 0;
+	l->users--;
+	fail("cannot start a thread:");
+	command_end(&l->command);
+	command_forget(&l->command);
+	return -1;
+}
+
+/* link_open(l): the other side is there; what has waited goes to it. */
+static int link_open(struct link *l)
+{
+	struct links *all = l->all;
+	int ends[2], result = 0;
+	char *buf;
+	size_t n;
+
+	if (all->begin(all, l, ends) < 0)
+		return -1;
+	l->back.from = (struct end){ .kind = all->commands ? CONSOLE : DATAGRAM,
+		.fd = ends[1] };
+	if (all->commands)
+		l->back.to.most = DATAGRAM_OUT;
+	else
+		l->back.span = tick_span(all->memory, NEVER, NEVER);
+	if (l->back.span > 0)
+		sock_timeouts(ends[1], l->back.span);
+	pthread_mutex_lock(&all->lock);
+	l->to = ends[0];
+	l->from = ends[1];
+	if (all->commands)
+		result = link_feeder(l);
+	while (!all->commands && (buf = link_take(l, &n))) {
+		(void)send(l->to, buf, n, MSG_DONTWAIT);
+		free(buf);
+	}
+	pthread_mutex_unlock(&all->lock);
+	return result;
+}
+
+/* link_finish(l): after its last answer; the exit status of its command. */
+static int link_finish(struct link *l)
+{
+	if (!l->all->commands)
+		return DONE;
+	command_wait(&l->command, NEVER);
+	command_forget(&l->command);
+	return l->command.status;
+}
+
+/* link_failed(l): for why; one of many is worth a line only with -v. */
+static int link_failed(struct link *l)
+{
+	char text[ADDR_TEXT];
+
+	addr_text(&l->peer.peer, text);
+	if (l->all->single)
+		say("connection for %s failed: %s", text, why.text);
+	else
+		tell("Connection for %s failed: %s", text, why.text);
+	return FAILED;
+}
+
+/* link_run(l): the thread of a link. */
+static void *link_run(void *arg)
+{
+	struct link *l = arg;
+	struct links *all = l->all;
+	struct why reason;
+	enum outcome how;
+	int status = link_open(l) < 0 ? complain() : DONE;
+
+	if (status == DONE) {
+		how = pump(&l->back);
+		reason = why;
+		status = link_finish(l);
+		why = reason;
+		if (how == NOT_READ || how == NOT_WRITTEN)
+			status = link_failed(l);
+	}
+	pthread_mutex_lock(&all->lock);
+	l->over = true;
+	link_hide(l);
+	pthread_cond_signal(&l->changed);
+	pthread_mutex_unlock(&all->lock);
+	if (all->single)
+		all->ended(status);
+	link_leave(l);
+	return NULL;
+}
+
+/* links_make_room(all): the longest silent link goes; with the lock held. */
+static void links_make_room(struct links *all)
+{
+	struct link *oldest = NULL;
+
+	for (int i = 0; i < PEER_BUCKETS; i++)
+		for (struct link *l = all->bucket[i]; l; l = l->next)
+			if (!oldest || l->silence.since < oldest->silence.since)
+				oldest = l;
+	if (!oldest)
+		return;
+	oldest->dismissed = true;
+	link_hide(oldest);
+	pthread_cond_signal(&oldest->changed);
+	if (!all->commands && oldest->to >= 0)
+		shutdown(oldest->to, SHUT_RD);
+}
+
+/* link_new(all, port, from): for a peer heard for the first time; or NULL. */
+static struct link *link_new(
+	struct links *all, int port, const struct gram *from)
+{
+	struct link **bucket = &all->bucket[peer_hash(&from->peer)];
+	struct link *l;
+
+	if (all->single && all->count + all->ending > 0)
+		return NULL;
+	if (all->count >= all->most)
+		links_make_room(all);
+	l = all->ending > all->most + 4 ? NULL : calloc(1, sizeof(*l));
+	if (!l)
+		return NULL;
+	l->all = all;
+	l->peer = *from;
+	l->port = port;
+	l->to = l->from = -1;
+	l->users = 1;
+	l->silence = (struct clock){ .limit = all->memory, .since = now() };
+	signal_init(&l->changed);
+	l->back = (struct flow){ .to = { .kind = DATAGRAM, .fd = port },
+		.tick = link_tick,
+		.session = l };
+	if (!sock_is_connected(port))
+		l->back.to.gram = &l->peer;
+	if (pool_run(link_run, l) < 0) {
+		say("cannot start a thread: %s", strerror(errno));
+		pthread_cond_destroy(&l->changed);
+		free(l);
+		return NULL;
+	}
+	l->next = *bucket;
+	*bucket = l;
+	all->count++;
+	return l;
+}
+
+/*
+ * links_heard(all, port, buf, n, from): a datagram for the link of its peer;
+ * whether that peer is a new one.  A link that cannot take it loses it, as a
+ * network may.
+ */
+static bool links_heard(struct links *all, int port, const char *buf, size_t n,
+	const struct gram *from)
+{
+	struct link *l;
+	bool is_new = false;
+
+	pthread_mutex_lock(&all->lock);
+	for (l = all->bucket[peer_hash(&from->peer)]; l; l = l->next)
+		if (l->port == port && addr_same(&l->peer.peer, &from->peer))
+			break;
+	if (!l) {
+		l = link_new(all, port, from);
+		is_new = l != NULL;
+	}
+	if (l) {
+		add(&l->heard, 1);
+		clock_passed(
+			&l->silence, value(&l->heard) + value(&l->back.reads));
+	}
+	if (l && l->to >= 0 && !l->all->commands)
+		(void)send(l->to, buf, n, MSG_DONTWAIT);
+	else if (l && !link_push(l, buf, n))
+		tell("A datagram of %zu bytes is lost: nobody takes it", n);
+	pthread_mutex_unlock(&all->lock);
+	return is_new;
+}
+
+/*
  * ---- modes ----------------------------------------------------------------
  *
  * One function a mode: it takes the options, puts the pieces above together,
@@ -4207,6 +5242,7 @@ struct options {
 /* finish(status): end the process from any thread. */
 _Noreturn static void finish(int status)
 {
+	commands_signal(SIGTERM);
 	litter_remove(true);
 	_exit(status);
 }
@@ -4216,6 +5252,7 @@ _Noreturn static void die_of(int signal_number)
 {
 	sigset_t set;
 
+	commands_signal(signal_number == SIGPIPE ? SIGTERM : signal_number);
 	litter_remove(true);
 	signal(signal_number, SIG_DFL);
 	sigemptyset(&set);
@@ -4301,18 +5338,6 @@ static int relay_with(const struct options *o, int fd, struct gram *gram,
 		fd = dup(fd); /* the reader of the console keeps its own */
 	stream_close(fd, o->reset);
 	return result < 0 ? complain() : DONE;
-}
-
-/* write_whole(fd, text, n): -1 with errno when not all of it is written. */
-static int write_whole(int fd, const char *text, size_t n)
-{
-	ssize_t w;
-
-	for (; n > 0; text += w, n -= (size_t)w)
-		while ((w = write(fd, text, n)) < 0)
-			if (errno != EINTR)
-				return -1;
-	return 0;
 }
 
 /*
@@ -4515,20 +5540,22 @@ static void *port_thread(void *arg)
  */
 static int ports_run(const struct options *o, struct listeners *ls,
 	struct peers *peers,
-	void (*heard)(struct port *, const char *, size_t, const struct gram *))
+	void (*heard)(struct port *, const char *, size_t, const struct gram *),
+	const void *arg)
 {
 	static struct port ports[LISTENERS];
 	static atomic_llong reads;
 	int64_t limit = o->wait < o->idle ? o->wait : o->idle;
 	int last = ls->count - 1;
 
-	if (o->wait < NEVER && wait_for_one(ls, after(o->wait)) < 0)
+	if (o->listen && o->wait < NEVER &&
+		wait_for_one(ls, after(o->wait)) < 0)
 		return complain();
 	for (int i = 0; i <= last; i++) {
 		ports[i] = (struct port){ .fd = ls->fd[i].fd,
 			.peers = peers,
 			.heard = heard,
-			.arg = (void *)(uintptr_t)o,
+			.arg = (void *)(uintptr_t)arg,
 			.reads = &reads,
 			.silence.limit = limit };
 		if (i == last && !o->keep && limit < NEVER) {
@@ -4573,7 +5600,7 @@ static int mode_echo(const struct options *o)
 	if (o->udp)
 		return open_listeners(o, &ls) < 0
 			? complain()
-			: ports_run(o, &ls, NULL, NULL);
+			: ports_run(o, &ls, NULL, NULL, NULL);
 	return serve_peers(o, &s);
 }
 
@@ -4778,7 +5805,7 @@ static int grams_run(const struct options *o)
 		fail("cannot start a thread:");
 		return complain();
 	}
-	return ports_run(o, &ls, &peers, grams_heard);
+	return ports_run(o, &ls, &peers, grams_heard, o);
 }
 
 static int mode_many(const struct options *o)
@@ -4832,26 +5859,278 @@ static int mode_zero(const struct options *o)
 	return DONE;
 }
 
+/* silence_limit(o): how long a connection of a service may be silent. */
+static int64_t silence_limit(const struct options *o)
+{
+	return !o->keep && o->wait < o->idle ? o->wait : o->idle;
+}
+
+/* One datagram peer's command or connection: what the links are told. */
+static void links_message(
+	struct port *p, const char *buf, size_t n, const struct gram *from)
+{
+	struct addr shown = from->peer;
+	char text[ADDR_TEXT];
+
+	addr_unmap(&shown);
+	if (links_heard(p->arg, p->fd, buf, n, from))
+		tell("Connection received on %s", addr_text(&shown, text));
+}
+
+_Noreturn static void links_ended(int status)
+{
+	finish(status);
+}
+
+/* links_prepare(all, o, most): without -k the first peer is the only one. */
+static void links_prepare(
+	struct links *all, const struct options *o, int64_t most)
+{
+	pthread_mutex_init(&all->lock, NULL);
+	all->most = o->most > 0 ? o->most : most;
+	all->memory = o->idle < NEVER ? o->idle : remembered;
+	all->single = !o->keep;
+	if (all->single && o->idle == NEVER)
+		all->memory = NEVER;
+	all->ended = links_ended;
+	all->arg = o;
+}
+
+/* links_run(all, o): for whoever sends datagrams to a listener. */
+static int links_run(struct links *all, const struct options *o)
+{
+	static struct listeners ls;
+
+	return open_listeners(o, &ls) < 0
+		? complain()
+		: ports_run(o, &ls, NULL, links_message, all);
+}
+
+/* command_pipes(all, link, ends): the command of a datagram peer. */
+static int command_pipes(struct links *all, struct link *l, int ends[2])
+{
+	const struct options *o = all->arg;
+	struct addr local = sock_name(l->port);
+	struct variables v;
+	int in[2], out[2] = { -1, -1 }, result = -1;
+
+	if (l->peer.family == AF_INET)
+		local = addr_ipv4(l->peer.local.four.ipi_addr, &local);
+	variables_fill(&v, SOCK_DGRAM, &local, &l->peer.peer);
+	if (pipe_new(in) < 0)
+		return fail("cannot create a pipe:");
+	if (pipe_new(out) < 0)
+		fail("cannot create a pipe:");
+	else
+		result = command_start(
+			&l->command, o->command, o->direct, &v, in[0], out[1]);
+	close(in[0]);
+	close(out[1]);
+	ends[0] = in[1];
+	ends[1] = out[0];
+	if (result < 0) {
+		close(ends[0]);
+		close(ends[1]);
+	}
+	return result;
+}
+
+/* commands_grams(o): -uc: a command for each peer, or for the one we dial. */
+static int commands_grams(const struct options *o)
+{
+	static struct links all = { .commands = true, .begin = command_pipes };
+	static struct listeners ls;
+	struct gram gram = { .family = 0 };
+	int fd;
+
+	links_prepare(&all, o, COMMANDS);
+	if (o->listen)
+		return links_run(&all, o);
+	fd = reach_one(o, &gram.peer);
+	if (fd < 0)
+		return complain();
+	ls = (struct listeners){ .count = 1, .fd[0].fd = fd, .stop = -1 };
+	pthread_mutex_lock(&all.lock);
+	if (!link_new(&all, fd, &gram))
+		finish(FAILED);
+	pthread_mutex_unlock(&all.lock);
+	return ports_run(o, &ls, NULL, links_message, &all);
+}
+
+/*
+ * command_session(o, fd, peer, status): a command for a connection, which is
+ * closed.  -1 when it could not be run, or not to its end.
+ */
+static int command_session(
+	const struct options *o, int fd, const struct addr *peer, int *status)
+{
+	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
+	struct addr local = sock_name(fd);
+	struct command c;
+	struct variables v;
+	char place[PLACE_TEXT];
+	int64_t limit = silence_limit(o);
+	int pair[2] = { -1, fd }, result;
+
+	variables_fill(&v, SOCK_STREAM, &local, peer);
+	target_place(&anyone, peer, place);
+	if (limit < NEVER && pair_new(pair) < 0)
+		result = fail("cannot create a pair of sockets:");
+	else
+		result = command_start(
+			&c, o->command, o->direct, &v, pair[1], pair[1]);
+	if (pair[1] != fd)
+		close(pair[1]);
+	if (result < 0) {
+		if (pair[0] >= 0)
+			close(pair[0]);
+		stream_close(fd, true);
+		return -1;
+	}
+	result = limit == NEVER
+		? command_serve(&c, fd, o->reset, place)
+		: command_bridged(&c, fd, pair[0], limit, place);
+	command_forget(&c);
+	*status = c.status;
+	return result;
+}
+
+static int command_service(void *arg, int fd, const struct addr *peer)
+{
+	int status;
+
+	if (command_session(arg, fd, peer, &status) == 0)
+		return 0;
+	complain();
+	return -1;
+}
+
+/* mode_command(o): one peer; the command's status is ours. */
 static int mode_command(const struct options *o)
 {
-	(void)o;
-	fail("not yet");
-	return complain();
+	struct addr peer;
+	int fd, status = DONE;
+
+	if (o->udp)
+		return commands_grams(o);
+	fd = o->listen ? take_one(o, &peer) : reach_one(o, &peer);
+	if (fd < 0)
+		return no_peer();
+	return command_session(o, fd, &peer, &status) < 0 ? complain() : status;
 }
 
+/* mode_commands(o): a command for each of many peers. */
 static int mode_commands(const struct options *o)
 {
-	return mode_command(o);
+	static struct server s = { .service = command_service };
+
+	s.arg = (void *)(uintptr_t)o;
+	return o->udp ? commands_grams(o) : serve_peers(o, &s);
 }
 
+/* forward_gram(all, link, ends): the way on of a datagram peer. */
+static int forward_gram(struct links *all, struct link *l, int ends[2])
+{
+	const struct options *o = all->arg;
+	struct addr target;
+	int fd = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &target);
+
+	(void)l;
+	ends[0] = ends[1] = fd;
+	if (fd >= 0)
+		tell_connected(&o->onward, &target);
+	return fd < 0 ? -1 : 0;
+}
+
+/* forward_grams(o): -u --forward: a socket of its own for each peer. */
+static int forward_grams(const struct options *o)
+{
+	static struct links all = { .begin = forward_gram };
+
+	links_prepare(&all, o, PEERS);
+	return links_run(&all, o);
+}
+
+/* forward_end(o, b, place): how it went, once both ways have ended. */
+static int forward_end(
+	const struct options *o, struct bridge *b, const char *place)
+{
+	int64_t lost = 0;
+
+	if (b->broken)
+		return fail("connection to %s failed: %s", place, b->why.text);
+	if (b->limited || !o->keep)
+		lost = stream_settle(b->fd[0], farewell, true) +
+			stream_settle(b->fd[1], farewell, true);
+	if (b->limited)
+		return fail_as(TIMED_OUT, "connection to %s: silent", place);
+	return lost == 0
+		? 0
+		: fail("connection to %s failed: %s; %lld bytes not delivered",
+			  place, strerror(errno), (long long)lost);
+}
+
+/*
+ * forward_session(o, fd, peer): connect a peer to the target, to the end of
+ * both.  Where there is no target, or either stream is reset, so is the other.
+ */
+static int forward_session(
+	const struct options *o, int fd, const struct addr *peer)
+{
+	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
+	char place[PLACE_TEXT];
+	struct bridge b;
+	struct addr target;
+	int other =
+		dial_long(&o->onward, &o->prefs, o->wait, o->retry, &target);
+	int result;
+
+	if (other < 0) {
+		stream_close(fd, true);
+		return -1;
+	}
+	tell_connected(&o->onward, &target);
+	result = bridge_run(&b, fd, other, silence_limit(o));
+	if (result < 0)
+		b.broken = true;
+	else
+		result = forward_end(o, &b, target_place(&anyone, peer, place));
+	stream_close(fd, b.broken);
+	stream_close(other, b.broken);
+	return result;
+}
+
+static int forward_service(void *arg, int fd, const struct addr *peer)
+{
+	const struct options *o = arg;
+
+	if (forward_session(o, fd, peer) == 0)
+		return 0;
+	complain();
+	return -1;
+}
+
+/* mode_forward(o): one peer. */
 static int mode_forward(const struct options *o)
 {
-	return mode_command(o);
+	struct addr peer;
+	int fd;
+
+	if (o->udp)
+		return forward_grams(o);
+	fd = take_one(o, &peer);
+	if (fd < 0)
+		return no_peer();
+	return forward_session(o, fd, &peer) < 0 ? complain() : DONE;
 }
 
+/* mode_forwards(o): many peers. */
 static int mode_forwards(const struct options *o)
 {
-	return mode_command(o);
+	static struct server s = { .service = forward_service };
+
+	s.arg = (void *)(uintptr_t)o;
+	return o->udp ? forward_grams(o) : serve_peers(o, &s);
 }
 
 enum mode_id {
@@ -5210,7 +6489,7 @@ static const struct option_spec specs[] = {
 		"++--", set_tos, AT(prefs.tos), 0, 0 },
 	{ 'M', "ttl", "N", "TTL and hop limit", "+++++++++++bb+", "++--",
 		set_number, AT(prefs.ttl), 1, 255 },
-	{ 0, "reset", NULL, "close with a reset", "+++++++++++bb+", "+---",
+	{ 0, "reset", NULL, "close with a reset", "+++++++++++--+", "+---",
 		set_flag, AT(reset), true, 0 },
 	{ 0, "mode", "OCTAL", "permissions of the Unix socket",
 		"-++-++++-++++-", "--++", set_octal, AT(prefs.mode), 0, 0777 },
@@ -5364,6 +6643,44 @@ static char *bracketless(char *host)
 	return host + 1;
 }
 
+/*
+ * forward_parse(o): what --forward means: unix:PATH, @NAME, or a host and
+ * a port, maybe with udp: in front; of the same sort as the listener.
+ */
+static int forward_parse(struct options *o)
+{
+	const char *what = "--forward", *text = o->forward;
+	bool udp = text && strncmp(text, "udp:", 4) == 0;
+	char *copy, *host = NULL, *port = NULL;
+	struct addr a;
+
+	if (!text)
+		return 0;
+	o->onward = (struct target){ .type = o->udp ? SOCK_DGRAM : SOCK_STREAM,
+		.numeric = o->numeric,
+		.family = o->four ? AF_INET
+			: o->six  ? AF_INET6
+				  : AF_UNSPEC };
+	if (strncmp(text, "unix:", 5) == 0)
+		o->onward.path = text + 5;
+	else if (text[0] == '@')
+		o->onward.path = text;
+	if (o->onward.path)
+		return addr_unix(o->onward.path, &a);
+	if (udp && !o->udp)
+		return misuse(
+			what, text, "a target of streams, and there is no -u");
+	copy = strdup(text + (udp ? 4 : 0));
+	if (!copy)
+		return fail("%s:", what);
+	if (!address_split(copy, &host, &port) || !*host)
+		return misuse(what, text,
+			"HOST:PORT, [V6]:PORT, udp:HOST:PORT, unix:PATH or "
+			"@NAME");
+	o->onward.host = host;
+	return parse_port(what, port, &o->onward, 1, &o->onward.port);
+}
+
 /* no_command(o, g): -e takes none here, other than in nc and ncat. */
 static int no_command(const struct options *o, const struct given *g)
 {
@@ -5466,11 +6783,12 @@ static void options_settle(struct options *o)
 
 	o->prefs.broadcast = o->hub && !o->listen;
 	o->keep = o->keep || (o->listen && (o->hub || o->chat));
+	o->target.local = o->command != NULL;
 	o->target.type = o->udp ? SOCK_DGRAM : SOCK_STREAM;
 	o->target.numeric = o->numeric;
 	o->target.family = o->four ? AF_INET : o->six ? AF_INET6 : AF_UNSPEC;
 	if (o->prefs.keepalive < 0)
-		o->prefs.keepalive = o->keep;
+		o->prefs.keepalive = o->keep || o->forward;
 	if (mode == PROBE && o->wait == NEVER)
 		o->wait = 2 * SECOND;
 }
@@ -5682,7 +7000,7 @@ static int options_parse(
 		return -1;
 	if (g->text[spec_named("help")][0] || g->text[spec_named("version")][0])
 		return 0;
-	if (options_check(o, g) < 0)
+	if (forward_parse(o) < 0 || options_check(o, g) < 0)
 		return -1;
 	options_settle(o);
 	return o->unixsock ? operands_of_unix(o, g) : operands_of_ip(o, g);
@@ -5805,7 +7123,7 @@ static int guard_start(struct options *o)
 	static struct guard g;
 	int ends[2] = { -1, -1 };
 
-	if (!o->unixsock && !o->port_file && o->drain == 0)
+	if (!o->unixsock && !o->port_file && !o->command && o->drain == 0)
 		return 0;
 	if (o->drain > 0 && pipe_new(ends) < 0)
 		return fail("cannot create a pipe:");
@@ -5902,6 +7220,8 @@ static void *max_time_run(void *arg)
 /* prepare(o): what the process needs before any mode runs. */
 static int prepare(struct options *o)
 {
+	pthread_sigmask(SIG_BLOCK, NULL, &commands.mask);
+	getrlimit(RLIMIT_NOFILE, &commands.files);
 	set_signals();
 	o->stop = o->parent = -1;
 	if (o->ready_fd >= 0 &&
