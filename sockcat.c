@@ -1338,12 +1338,12 @@ static void sock_timeouts(int fd, int64_t span)
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
 }
 
-/* sock_patience(fd): reads wait for ever; only writes keep their timeout. */
-static void sock_patience(int fd)
+/* sock_write_timeout(fd, span): the same for what is sent alone. */
+static void sock_write_timeout(int fd, int64_t span)
 {
-	struct timeval t = { 0, 0 };
+	struct timeval t = { span / SECOND, span % SECOND / 1000 };
 
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
 }
 
 /* sock_error(fd): the error that waits on the socket, taken; 0: none. */
@@ -2771,7 +2771,7 @@ static enum outcome flow_sparing(struct flow *f)
 		how = flow_until_bulk(f, &over);
 		if (over)
 			return how;
-		if (pipe_new(own) < 0)
+		if (flow_way(f) != THROUGH || pipe_new(own) < 0)
 			break;
 		how = flow_through(f, own, &over);
 		close(own[0]);
@@ -2783,13 +2783,15 @@ static enum outcome flow_sparing(struct flow *f)
 /* pump(f): until the end, the fastest way there is. */
 static enum outcome pump(struct flow *f)
 {
-	enum way way = flow_way(f);
 	enum outcome how = ENDED;
+	enum way way;
 	int own[2];
 	bool over = false;
 
-	if (way == THROUGH && f->lean)
+	if (f->lean && f->from.kind == STREAM && f->to.kind == STREAM &&
+		f->from.fd != f->to.fd)
 		return flow_sparing(f);
+	way = flow_way(f);
 	if (way == THROUGH && pipe_new(own) == 0) {
 		pipe_grow(own[0]);
 		how = flow_through(f, own, &over);
@@ -3215,6 +3217,7 @@ struct bridge {
 	struct clock idle;    /* silence on both */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
+	bool ended[2]; /* whose end is passed on, or about to be */
 	bool over[2];
 	bool broken;    /* a stream failed: why tells the reason */
 	bool dismissed; /* both streams are at their end */
@@ -3238,15 +3241,6 @@ static void bridge_break(struct bridge *b)
 		shutdown(b->fd[i], SHUT_RD);
 	}
 	pthread_cond_broadcast(&b->changed);
-}
-
-/* bridge_dismiss(b): there is nothing left for it to do. */
-static void bridge_dismiss(struct bridge *b)
-{
-	pthread_mutex_lock(&b->lock);
-	b->dismissed = true;
-	bridge_break(b);
-	pthread_mutex_unlock(&b->lock);
 }
 
 /*
@@ -3287,12 +3281,13 @@ static void bridge_watch(struct bridge *b, int i)
 	bool over = false;
 
 	while (!over) {
-		if (poll(&p, 1, 1000) > 0 && !(p.revents & POLLERR)) {
-			bridge_dismiss(b);
-			return;
-		}
+		over = poll(&p, 1, 1000) > 0 && !(p.revents & POLLERR);
 		pthread_mutex_lock(&b->lock);
-		over = b->over[!i];
+		if (over && !b->ended[!i]) {
+			b->dismissed = true;
+			bridge_break(b);
+		}
+		over = over || b->over[!i];
 		pthread_mutex_unlock(&b->lock);
 		over = over || bridge_tick(b);
 	}
@@ -3303,8 +3298,11 @@ static void bridge_move(struct bridge *b, int i)
 {
 	enum outcome how = pump(&b->way[i]);
 
+	pthread_mutex_lock(&b->lock);
 	if (how == ENDED && b->way[i].stop)
 		how = STOPPED;
+	b->ended[i] = how == ENDED;
+	pthread_mutex_unlock(&b->lock);
 	if (how == ENDED && shutdown(b->fd[!i], SHUT_WR) < 0 &&
 		errno != ENOTCONN)
 		how = flow_failed(NOT_WRITTEN);
@@ -3347,9 +3345,10 @@ static int bridge_run(struct bridge *b, int one, int other, int64_t limit)
 			.session = b,
 			.span = span > 0 ? span : farewell,
 			.lean = true };
-		sock_timeouts(b->fd[i], span > 0 ? span : farewell);
-		if (span == 0)
-			sock_patience(b->fd[i]);
+		if (span > 0)
+			sock_timeouts(b->fd[i], span);
+		else
+			sock_write_timeout(b->fd[i], farewell);
 	}
 	if (pool_run(bridge_back, b) < 0)
 		return fail("cannot start a thread:");
