@@ -6395,7 +6395,8 @@ static const struct option_spec specs[] = {
 		AT(six), true, 0 },
 	{ 'U', "unixsock", NULL, "Unix-domain socket; @NAME is abstract", ALL,
 		set_flag, AT(unixsock), true, 0 },
-	{ 'u', "udp", NULL, "datagrams", ALL, set_flag, AT(udp), true, 0 },
+	{ 'u', "udp", NULL, "datagrams", "+++++++-++++++", "++++", set_flag,
+		AT(udp), true, 0 },
 	{ 'n', "nodns", NULL, "numeric hosts and ports only", "++++++++++++++",
 		"++..", set_flag, AT(numeric), true, 0 },
 	{ 's', "source", "ADDR", "local address", "+--+----+--oo+", "++-+",
@@ -6415,7 +6416,7 @@ static const struct option_spec specs[] = {
 		true, 0 },
 	{ 0, "chat", NULL, "with -l: a hub for people: whole lines, named",
 		"-  ----+------", "+-+-", set_flag, AT(chat), true, 0 },
-	{ 'c', "sh-exec", "CMD", "attach a command, run by /bin/sh -c",
+	{ 'c', "sh-exec", "CMD", "attach a command (/bin/sh -c); loopback only",
 		"   -----+++---", "++++", set_command, 0, false, 0 },
 	{ 0, "exec", "CMD", "... split at blanks and run directly",
 		"   -----+++---", "++++", set_command, 0, true, 0 },
@@ -6692,12 +6693,35 @@ static int no_command(const struct options *o, const struct given *g)
 	return 0;
 }
 
+/*
+ * inherited_check(o, g): whether the sockets of LISTEN_FDS are used: -l has
+ * neither port nor path.  What would shape a new socket has no effect then.
+ */
+static int inherited_check(struct options *o, const struct given *g)
+{
+	static const char *const idle[] = { "ipv4", "ipv6", "backlog",
+		"reuseport", "no-reuseaddr", "mode" };
+	int i;
+
+	o->inherited = o->listen && inherited_count() > 0;
+	for (size_t k = 0; o->inherited && k < COUNT(idle); k++) {
+		i = spec_named(idle[k]);
+		if (g->text[i][0])
+			return fail_as(MISUSED,
+				"%s makes no sense with the sockets of "
+				"LISTEN_FDS",
+				g->text[i]);
+	}
+	return 0;
+}
+
 /* operands_of_unix(o, g): a path. */
 static int operands_of_unix(struct options *o, const struct given *g)
 {
 	struct addr a;
 
-	o->inherited = o->listen && g->operands == 0 && inherited_count() > 0;
+	if (g->operands == 0 && inherited_check(o, g) < 0)
+		return -1;
 	o->target.path = "LISTEN_FDS";
 	if (o->inherited)
 		return 0;
@@ -6764,7 +6788,8 @@ static int operands_of_ip(struct options *o, const struct given *g)
 		return -1;
 	if (o->listen && o->port_text)
 		return 0;
-	o->inherited = o->listen && !port && inherited_count() > 0;
+	if (!port && inherited_check(o, g) < 0)
+		return -1;
 	if (o->inherited)
 		return 0;
 	if (!port)
