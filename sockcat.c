@@ -3724,11 +3724,12 @@ static int command_serve(
 }
 
 /*
- * command_bridged(c, fd, own, limit, place): a command on the other end of a
+ * command_bridged(c, fd, own, limit, place, limited): a command on the other end of a
  * pair of sockets, under a limit of silence; own is closed, fd as above.
+ * limited: whether that has passed.
  */
-static int command_bridged(
-	struct command *c, int fd, int own, int64_t limit, const char *place)
+static int command_bridged(struct command *c, int fd, int own, int64_t limit,
+	const char *place, bool *limited)
 {
 	struct bridge b;
 	int64_t lost = 0;
@@ -3739,8 +3740,7 @@ static int command_bridged(
 		b.limited = !command_wait(c, after(limit));
 	if (!c->over)
 		command_end(c);
-	if (result == 0 && b.limited)
-		result = fail_as(TIMED_OUT, "connection to %s: silent", place);
+	*limited = result == 0 && b.limited;
 	if (result == 0 && !b.broken)
 		lost = stream_settle(fd, farewell, true);
 	if (lost > 0)
@@ -4870,6 +4870,7 @@ struct link {
 	int port;
 	int to, from;     /* the other side; -1: not there yet */
 	bool dismissed;   /* it has to make room */
+	bool silent;      /* ... or has been silent for too long */
 	bool over;        /* no answers will come any more */
 	int users;        /* threads that still need it */
 	struct flow back; /* the answers */
@@ -4927,12 +4928,23 @@ static char *link_take(struct link *l, size_t *n)
 	return buf;
 }
 
+/* link_send(l, buf, n): to the target, if it can take that now. */
+static void link_send(struct link *l, const char *buf, size_t n)
+{
+	ssize_t sent = send(l->to, buf, n, MSG_DONTWAIT);
+
+	if (sent < 0 && errno == ECONNREFUSED) /* of the one before */
+		sent = send(l->to, buf, n, MSG_DONTWAIT);
+	if (sent < 0)
+		tell("A datagram of %zu bytes is lost: %s", n, strerror(errno));
+}
+
 /* link_silent(l): it has been for too long, or has to make room. */
 static bool link_silent(struct link *l)
 {
-	return l->dismissed ||
-		clock_passed(
-			&l->silence, value(&l->heard) + value(&l->back.reads));
+	l->silent |= clock_passed(
+		&l->silence, value(&l->heard) + value(&l->back.reads));
+	return l->silent || l->dismissed;
 }
 
 static bool link_tick(void *arg)
@@ -4989,7 +5001,8 @@ static char *link_next(struct link *l, size_t *n)
 
 	pthread_mutex_lock(&l->all->lock);
 	while (!l->over && !link_silent(l) && !(buf = link_take(l, n)))
-		signal_wait(&l->changed, &l->all->lock, after(step));
+		signal_wait(&l->changed, &l->all->lock,
+			step > 0 ? after(step) : NEVER);
 	pthread_mutex_unlock(&l->all->lock);
 	return buf;
 }
@@ -5062,7 +5075,7 @@ static int link_open(struct link *l)
 	if (all->commands)
 		result = link_feeder(l);
 	while (!all->commands && (buf = link_take(l, &n))) {
-		(void)send(l->to, buf, n, MSG_DONTWAIT);
+		link_send(l, buf, n);
 		free(buf);
 	}
 	pthread_mutex_unlock(&all->lock);
@@ -5079,17 +5092,17 @@ static int link_finish(struct link *l)
 	return l->command.status;
 }
 
-/* link_failed(l): for why; one of many is worth a line only with -v. */
-static int link_failed(struct link *l)
+/* link_failed(l, reason, status): one of many is worth a line with -v only. */
+static int link_failed(struct link *l, const char *reason, int status)
 {
 	char text[ADDR_TEXT];
 
 	addr_text(&l->peer.peer, text);
 	if (l->all->single)
-		say("connection for %s failed: %s", text, why.text);
+		say("connection for %s failed: %s", text, reason);
 	else
-		tell("Connection for %s failed: %s", text, why.text);
-	return FAILED;
+		tell("Connection for %s failed: %s", text, reason);
+	return status;
 }
 
 /* link_run(l): the thread of a link. */
@@ -5105,9 +5118,10 @@ static void *link_run(void *arg)
 		how = pump(&l->back);
 		reason = why;
 		status = link_finish(l);
-		why = reason;
-		if (how == NOT_READ || how == NOT_WRITTEN)
-			status = link_failed(l);
+		if (link_tick(l) && l->silent)
+			status = link_failed(l, "silent", TIMED_OUT);
+		else if (how == NOT_READ || how == NOT_WRITTEN)
+			status = link_failed(l, reason.text, FAILED);
 	}
 	pthread_mutex_lock(&all->lock);
 	l->over = true;
@@ -5200,8 +5214,8 @@ static bool links_heard(struct links *all, int port, const char *buf, size_t n,
 		clock_passed(
 			&l->silence, value(&l->heard) + value(&l->back.reads));
 	}
-	if (l && l->to >= 0 && !l->all->commands)
-		(void)send(l->to, buf, n, MSG_DONTWAIT);
+	if (l && l->to >= 0 && !all->commands)
+		link_send(l, buf, n);
 	else if (l && !link_push(l, buf, n))
 		tell("A datagram of %zu bytes is lost: nobody takes it", n);
 	pthread_mutex_unlock(&all->lock);
@@ -5554,10 +5568,10 @@ static int ports_run(const struct options *o, struct listeners *ls,
 		ports[i] = (struct port){ .fd = ls->fd[i].fd,
 			.peers = peers,
 			.heard = heard,
-			.arg = (void *)(uintptr_t)arg,
+			.arg = (void *)(uintptr_t)(arg ? arg : o),
 			.reads = &reads,
 			.silence.limit = limit };
-		if (i == last && !o->keep && limit < NEVER) {
+		if (i == last && !o->keep && !arg && limit < NEVER) {
 			ports[i].tick = port_tick;
 			sock_timeouts(
 				ls->fd[i].fd, tick_span(limit, NEVER, NEVER));
@@ -5804,7 +5818,7 @@ static int grams_run(const struct options *o)
 		fail("cannot start a thread:");
 		return complain();
 	}
-	return ports_run(o, &ls, &peers, grams_heard, o);
+	return ports_run(o, &ls, &peers, grams_heard, NULL);
 }
 
 static int mode_many(const struct options *o)
@@ -5864,6 +5878,22 @@ static int64_t silence_limit(const struct options *o)
 	return !o->keep && o->wait < o->idle ? o->wait : o->idle;
 }
 
+/*
+ * silent_too_long(o, place): with -k that is the peer's own affair; else -1.
+ */
+static int silent_too_long(const struct options *o, const char *place)
+{
+	const char *limit =
+		o->keep || o->idle <= o->wait ? "--idle-timeout" : "-w";
+
+	if (!o->keep)
+		return fail_as(TIMED_OUT,
+			"connection to %s: silent for the time of %s", place,
+			limit);
+	tell("Connection to %s: silent for the time of %s", place, limit);
+	return 0;
+}
+
 /* One datagram peer's command or connection: what the links are told. */
 static void links_message(
 	struct port *p, const char *buf, size_t n, const struct gram *from)
@@ -5887,10 +5917,10 @@ static void links_prepare(
 {
 	pthread_mutex_init(&all->lock, NULL);
 	all->most = o->most > 0 ? o->most : most;
-	all->memory = o->idle < NEVER ? o->idle : remembered;
 	all->single = !o->keep;
-	if (all->single && o->idle == NEVER)
-		all->memory = NEVER;
+	all->memory = silence_limit(o);
+	if (o->keep && all->memory == NEVER)
+		all->memory = remembered;
 	all->ended = links_ended;
 	all->arg = o;
 }
@@ -5970,6 +6000,7 @@ static int command_session(
 	char place[PLACE_TEXT];
 	int64_t limit = silence_limit(o);
 	int pair[2] = { -1, fd }, result;
+	bool limited = false;
 
 	variables_fill(&v, SOCK_STREAM, &local, peer);
 	target_place(&anyone, peer, place);
@@ -5988,10 +6019,10 @@ static int command_session(
 	}
 	result = limit == NEVER
 		? command_serve(&c, fd, o->reset, place)
-		: command_bridged(&c, fd, pair[0], limit, place);
+		: command_bridged(&c, fd, pair[0], limit, place, &limited);
 	command_forget(&c);
 	*status = c.status;
-	return result;
+	return limited && result == 0 ? silent_too_long(o, place) : result;
 }
 
 static int command_service(void *arg, int fd, const struct addr *peer)
@@ -6050,6 +6081,23 @@ static int forward_grams(const struct options *o)
 	return links_run(&all, o);
 }
 
+/*
+ * forward_broken(o, b, place): a stream was reset.  Without -k that is our
+ * failure; with it only bytes that we had and could not deliver are.
+ */
+static int forward_broken(
+	const struct options *o, struct bridge *b, const char *place)
+{
+	long long held = flow_held(&b->way[0]) + flow_held(&b->way[1]);
+
+	if (held == 0 && o->keep) {
+		tell("Connection to %s failed: %s", place, b->why.text);
+		return 0;
+	}
+	return fail("connection to %s failed: %s; %lld bytes not delivered",
+		place, b->why.text, held);
+}
+
 /* forward_end(o, b, place): how it went, once both ways have ended. */
 static int forward_end(
 	const struct options *o, struct bridge *b, const char *place)
@@ -6057,12 +6105,12 @@ static int forward_end(
 	int64_t lost = 0;
 
 	if (b->broken)
-		return fail("connection to %s failed: %s", place, b->why.text);
+		return forward_broken(o, b, place);
 	if (b->limited || !o->keep)
 		lost = stream_settle(b->fd[0], farewell, true) +
 			stream_settle(b->fd[1], farewell, true);
 	if (b->limited)
-		return fail_as(TIMED_OUT, "connection to %s: silent", place);
+		return silent_too_long(o, place);
 	return lost == 0
 		? 0
 		: fail("connection to %s failed: %s; %lld bytes not delivered",
