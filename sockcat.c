@@ -1797,7 +1797,7 @@ static int listeners_add(struct listeners *ls, const struct target *t,
 	int fd;
 
 	if (ls->count == LISTENERS)
-		return fail("%s: more than %d addresses", t->host, LISTENERS);
+		return fail("more than %d addresses to listen on", LISTENERS);
 	fd = listen_on(t, a, p, dual);
 	if (fd < 0)
 		return -1;
