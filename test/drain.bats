@@ -184,15 +184,12 @@ rush() {
 
 @test "--count with a relay of many: all is on standard output" {
 	random_file "$T/data" 3M
-	feed srv
-	listen_with - srv -k --count 2 127.0.0.1 0
-	start_with "$T/data" a sockcat 127.0.0.1 "$PORT"
-	ended a 0
-	same a.out /dev/null
-	alive srv
-	start_with "$T/data" b sockcat 127.0.0.1 "$PORT"
-	ended b 0
-	# Its own input goes on, and does not matter.
+	listen srv -k --count 2 127.0.0.1 0
+	for n in a b; do
+		alive srv
+		start_with "$T/data" $n sockcat 127.0.0.1 "$PORT"
+		ended $n 0
+	done
 	ended srv 0
 	cat "$T/data" "$T/data" >"$T/twice"
 	same srv.out twice
@@ -235,12 +232,25 @@ rush() {
 	[ "$status" -le 1 ]
 }
 
-@test "--count with a hub on a Unix socket: clean ends, status 0" {
-	listen srv -bU --count 2 "$T/sock"
-	start a sockcat -q 0 -U "$T/sock"
-	start_with - b true
-	received 1
+@test "--count with a hub: it ends with a reset, too, once nobody speaks" {
+	listen srv -b --count 2 127.0.0.1 0
+	join a 127.0.0.1 "$PORT"
+	feed b
+	start_with - b "${python[@]}" "$PEERS/rst.py" --connect --mode line \
+	    "$PORT"
+	received 2
+	wait_line b.out ready
+	end_of a
+	rest 0.3
+	alive srv
+	send_to b $'\n'
+	wait_exit srv
+	[ "$status" -le 1 ]
 	ended a 0
+}
+
+@test "--count with a hub on a Unix socket: it ends, the path is removed" {
+	listen srv -bU --count 1 "$T/sock"
 	echo hello | sockcat -q 0 -U "$T/sock"
 	ended srv 0
 	[ "$(cat "$T/srv.out")" = hello ]
@@ -297,7 +307,7 @@ rush() {
 @test "--count: status 1 if bytes were lost" {
 	random_file "$T/data" 2M
 	feed srv
-	listen_with - srv -k --count 2 127.0.0.1 0
+	listen_with - srv -k -O 50000 --count 2 127.0.0.1 0
 	feed deaf
 	start_with - deaf "${python[@]}" "$PEERS/rst.py" --connect --mode line \
 	    --rcvbuf 5000 "$PORT"
@@ -312,6 +322,23 @@ rush() {
 	wait_line srv.out '^last$'
 	end_of srv
 	ended srv 1
+}
+
+@test "--count: what was sent but not acknowledged is lost, too" {
+	head -c 1M /dev/zero >"$T/data"
+	feed srv
+	listen_with - srv -k -O 3M --count 1 127.0.0.1 0
+	feed deaf
+	start_with - deaf "${python[@]}" "$PEERS/rst.py" --connect --mode line \
+	    --rcvbuf 5000 "$PORT"
+	received 1
+	wait_line deaf.out ready
+	send_file srv "$T/data"
+	send_to deaf $'\n'
+	wait_exit deaf
+	end_of srv
+	ended srv 1
+	grep -qE '[1-9][0-9]* bytes not delivered$' "$T/srv.err"
 }
 
 @test "--count: a signal ends it at once all the same" {
@@ -790,6 +817,7 @@ bye' ]
 
 @test "an ignored SIGINT stays ignored, with files to remove and --drain" {
 	for args in '' '--drain 60'; do
+		# shellcheck disable=SC2086
 		start srv bash -c 'trap "" INT; exec "$@"' - "$SOCKCAT" -v \
 		    -lkeU --port-file "$T/port" $args "$T/sock"
 		wait_line srv.err '^Listening'
@@ -818,7 +846,7 @@ bye' ]
 		read -r _ PORT <"$T/port"
 		join a 127.0.0.1 "$PORT"
 		send_to a $'hello\n'
-		if [[ $args == *[ec]* ]]; then
+		if [[ $args == -ke* || $args == *' -c '* ]]; then
 			wait_line a.out '^hello$'
 		else
 			wait_line srv.out 'hello$'
@@ -826,8 +854,8 @@ bye' ]
 		rest 0.3
 		run ! grep 'stopped by signal' "$T/srv.err"
 		run ! grep typed "$T/a.out"
+		stop a
 		end_of a
-		wait_exit a
 		stop srv
 		[ ! -e "$T/port" ]
 		rm "$T/a.in" "$T/srv.err"

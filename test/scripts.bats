@@ -642,13 +642,18 @@ end_child() {
 
 @test "-f: a port that cannot be printed: exit 1, and nothing stays" {
 	[ -e /dev/full ] || skip "no /dev/full"
-	status=0
-	DETACHED=$T sockcat -lkef --port-file "$T/port" 127.0.0.1 0 \
-	    >/dev/full 2>"$T/err" || status=$?
-	[ "$status" -eq 1 ]
-	grep -q '^sockcat: .*No space' "$T/err"
-	wait_for 10 none
-	wait_for 10 test ! -e "$T/port"
+	for to in /dev/full closed; do
+		start sh env DETACHED="$T" TO=$to bash -c 'case $TO in
+			closed) exec >&- ;;
+			*) exec >$TO ;;
+			esac
+			exec "$SOCKCAT" -lkef --port-file "$1" 127.0.0.1 0' - \
+			"$T/port"
+		ended sh 1
+		grep -q '^sockcat: .*write' "$T/sh.err"
+		wait_for 10 none
+		wait_for 10 test ! -e "$T/port"
+	done
 }
 
 @test "-f is refused where the console is used" {
@@ -726,6 +731,11 @@ $T/sock"
 	echoes -u -q 1 127.0.0.1 "${where[0]}"
 	echoes -u -q 1 127.0.0.2 "${where[1]}"
 	stop lis
+	# The answer comes from where the question went.
+	activate lis udp:0.0.0.0 -- "$SOCKCAT" -lkeu
+	echoes -u -q 1 127.0.0.1 "${where[0]}"
+	echoes -u -q 1 127.0.0.2 "${where[0]}"
+	stop lis
 	activate lis udp -- "$SOCKCAT" -lku
 	echo hello | sockcat -u -q 0 127.0.0.1 "${where[0]}"
 	wait_line lis.out hello
@@ -742,7 +752,7 @@ $T/sock"
 	feed a
 	start_with - a sockcat 127.0.0.1 "${where[0]}"
 	wait_lines lis.err '^Connection received' 1
-	echo hello | sockcat 127.0.0.1 "${where[1]}"
+	echo hello | sockcat -q 0 127.0.0.1 "${where[1]}"
 	wait_line a.out '^hello$'
 	stop lis
 	activate lis tcp tcp -- "$SOCKCAT" -lk -c \
@@ -883,6 +893,18 @@ for c in s:
 		kill "$pid_lis"
 		wait_lines lis.out '^ended 143$' 2
 		wait_exit lis
+	done
+}
+
+@test "LISTEN_FDS: the options of sockets count there, too" {
+	need strace
+	need_linux
+	# -D: the process that is started is sockcat itself.
+	activate lis tcp -- strace -D -f -qq -o "$T/trace" -e trace=setsockopt \
+	    "$SOCKCAT" -lke --ttl 7
+	echoes 127.0.0.1 "${where[0]}"
+	for what in 'TCP_NODELAY, \[1\]' 'SO_KEEPALIVE, \[1\]' 'IP_TTL, \[7\]'; do
+		wait_line trace "$what"
 	done
 }
 
