@@ -824,6 +824,17 @@ $T/sock"
 	activated 2 . tcp -- bash -c 'LISTEN_FDS=2 exec "$SOCKCAT" -lke'
 }
 
+@test "LISTEN_FDS: what shapes new sockets is refused" {
+	local words
+
+	for words in -4 --reuseport '--backlog 5' '--mode 600'; do
+		# shellcheck disable=SC2086
+		activated 2 "${words% *} makes no sense" "unix:$T/sock" -- \
+		    "$SOCKCAT" -lkeU $words
+		rm "$T/sock"
+	done
+}
+
 @test "LISTEN_FDS: a port that was given wins" {
 	activate lis tcp -- "$SOCKCAT" -v -lke 127.0.0.1 0
 	_announced lis '^Listening on [^ ]+ [0-9]+$'
