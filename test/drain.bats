@@ -307,7 +307,7 @@ rush() {
 @test "--count: status 1 if bytes were lost" {
 	random_file "$T/data" 2M
 	feed srv
-	listen_with - srv -k -O 50000 --count 2 127.0.0.1 0
+	listen_with - srv -k -O 50000 --count 1 127.0.0.1 0
 	feed deaf
 	start_with - deaf "${python[@]}" "$PEERS/rst.py" --connect --mode line \
 	    --rcvbuf 5000 "$PORT"
@@ -316,12 +316,9 @@ rush() {
 	send_file srv "$T/data"
 	send_to deaf $'\n'
 	wait_exit deaf
-	wait_line srv.err '[1-9][0-9]* bytes not delivered$'
-	alive srv
-	echo last | sockcat -q 0 127.0.0.1 "$PORT"
-	wait_line srv.out '^last$'
-	end_of srv
+	# Its own input, which goes on, does not matter then.
 	ended srv 1
+	grep -qE '[1-9][0-9]* bytes not delivered$' "$T/srv.err"
 }
 
 @test "--count: what was sent but not acknowledged is lost, too" {
@@ -336,9 +333,8 @@ rush() {
 	send_file srv "$T/data"
 	send_to deaf $'\n'
 	wait_exit deaf
-	end_of srv
 	ended srv 1
-	grep -qE '[1-9][0-9]* bytes not delivered$' "$T/srv.err"
+	grep -qE '^sockcat: 127\.0\.0\.1 port ' "$T/srv.err"
 }
 
 @test "--count: a signal ends it at once all the same" {
@@ -802,16 +798,15 @@ bye' ]
 
 @test "signals end the commands, too" {
 	for sig in TERM INT HUP; do
-		listen srv -k -c 'trap "" HUP; echo $$; sleep 1000; sleep 1000' \
-		    127.0.0.1 0
+		listen srv -k -c 'echo $$; exec sleep 1000' 127.0.0.1 0
 		start a sockcat -d 127.0.0.1 "$PORT"
 		wait_line a.out '^[0-9]+$'
 		pid=$(cat "$T/a.out")
-		[ $sig != HUP ] || break
 		stop srv $sig
 		[ "$status" -eq $((128 + $(kill -l $sig))) ]
 		wait_for 10 _gone "$pid"
 		wait_exit a
+		rm "$T/srv.err"
 	done
 }
 
