@@ -1474,7 +1474,8 @@ struct race {
 	int64_t deadline;
 	struct addr local;
 	struct addr_list list;
-	int next; /* the address to start with */
+	int next;      /* the address to start with */
+	bool hopeless; /* the local end is not to be had */
 	int running;
 	struct pollfd fd[ADDRESSES];
 	int which[ADDRESSES]; /* the address of each running attempt */
@@ -1573,7 +1574,8 @@ static int race_run(struct race *r, struct addr *peer)
 	while (fd < 0) {
 		if (r->next < r->list.count &&
 			(r->running == 0 || now() >= next_start)) {
-			if (!race_start(r))
+			r->hopeless = !race_start(r);
+			if (r->hopeless)
 				break;
 			next_start = one_by_one ? NEVER : after(race_delay);
 			continue;
@@ -1598,9 +1600,12 @@ static int race_run(struct race *r, struct addr *peer)
 	return fd;
 }
 
+enum { HOPELESS = -2 };
+
 /*
  * dial(t, p, deadline, peer): connect to t, racing its addresses (RFC 8305).
- * Fill peer; return a blocking socket, or -1 with the last address's reason.
+ * Fill peer; return a blocking socket, or -1 with the last address's reason;
+ * HOPELESS when the local end is not to be had.
  */
 static int dial(const struct target *t, const struct prefs *p, int64_t deadline,
 	struct addr *peer)
@@ -1616,7 +1621,7 @@ static int dial(const struct target *t, const struct prefs *p, int64_t deadline,
 	fd = race_run(&r, peer);
 	if (fd >= 0 && !t->path && t->type == SOCK_STREAM)
 		(void)fcntl(fd, F_SETFL, 0);
-	return fd;
+	return r.hopeless ? HOPELESS : fd;
 }
 
 /*
@@ -1635,7 +1640,7 @@ static int dial_long(const struct target *t, const struct prefs *p,
 	for (;;) {
 		limit = after(wait);
 		fd = dial(t, p, limit < end ? limit : end, peer);
-		if (fd >= 0 || why.status == MISUSED)
+		if (fd >= 0 || fd == HOPELESS || why.status == MISUSED)
 			return fd;
 		if (now() + nap >= end)
 			break;
@@ -1728,6 +1733,17 @@ static void datagrams_queue(int fd)
 			DATAGRAMS_SIZE);
 }
 
+/*
+ * datagrams_note_local(fd, family): tell with each datagram which address it
+ * met.  A dual-stack socket tells either; without, answers still leave.
+ */
+static void datagrams_note_local(int fd, int family)
+{
+	if (family == AF_INET6)
+		sock_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "pktinfo");
+	sock_set(fd, IPPROTO_IP, IP_PKTINFO, 1, "pktinfo");
+}
+
 /* ip_bind(fd, t, a, p, dual): -1 with why.error telling bind's errno. */
 static int ip_bind(int fd, const struct target *t, const struct addr *a,
 	const struct prefs *p, bool dual)
@@ -1747,11 +1763,8 @@ static int ip_bind(int fd, const struct target *t, const struct addr *a,
 		return -1;
 	if (t->type == SOCK_DGRAM && p->rcvbuf < 0)
 		datagrams_queue(fd);
-	/* A dual-stack socket tells either; without, answers still leave. */
-	if (t->type == SOCK_DGRAM && a->sa.sa_family == AF_INET6)
-		sock_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "pktinfo");
 	if (t->type == SOCK_DGRAM)
-		sock_set(fd, IPPROTO_IP, IP_PKTINFO, 1, "pktinfo");
+		datagrams_note_local(fd, a->sa.sa_family);
 	if (bind(fd, &a->sa, a->len) < 0)
 		return fail("cannot listen on %s (%s):", addr_text(a, text),
 			target_kind(t));
@@ -1956,10 +1969,13 @@ static int inherited_count(void)
 	return n < 0 || *rest ? 0 : (int)n;
 }
 
-/* announce_inherited(ls, type): the sockets that LISTEN_FDS hands over. */
-static int announce_inherited(struct listeners *ls, int type)
+/*
+ * announce_inherited(ls, n, type, p): the n sockets that LISTEN_FDS hands over.
+ */
+static int announce_inherited(
+	struct listeners *ls, int n, int type, const struct prefs *p)
 {
-	int n = inherited_count();
+	struct addr a;
 
 	if (n > LISTENERS)
 		return fail_as(
@@ -1968,6 +1984,11 @@ static int announce_inherited(struct listeners *ls, int type)
 	for (int fd = 3; fd < 3 + n; fd++) {
 		if (listener_check(fd, type) < 0)
 			return -1;
+		a = sock_name(fd);
+		if (sock_tune(fd, a.sa.sa_family, type, p) < 0)
+			return -1;
+		if (type == SOCK_DGRAM && a.sa.sa_family != AF_UNIX)
+			datagrams_note_local(fd, a.sa.sa_family);
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 		ls->fd[ls->count++] =
 			(struct pollfd){ .fd = fd, .events = POLLIN };
@@ -2027,20 +2048,18 @@ static int port_file(const char *path, const char *text, size_t n)
 		errno = ENAMETOOLONG;
 		return fail("--port-file %s:", path);
 	}
-	fd = open(other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return fail("--port-file %s:", path);
-	result = write(fd, text, n) == (ssize_t)n ? 0 : -1;
-	if (result < 0)
-		fail("--port-file %s:", path);
-	close(fd);
 	pthread_mutex_lock(&litter.lock);
-	if (result == 0 && rename(other, path) < 0)
+	unlink(other);
+	fd = open(other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	result = fd >= 0 && write(fd, text, n) == (ssize_t)n ? 0 : -1;
+	if (fd >= 0 && close(fd) < 0)
+		result = -1;
+	if (result < 0 || rename(other, path) < 0) {
 		result = fail("--port-file %s:", path);
-	if (result == 0)
-		litter_keep(path);
-	else
 		unlink(other);
+	} else {
+		litter_keep(path);
+	}
 	pthread_mutex_unlock(&litter.lock);
 	return result;
 }
@@ -3187,6 +3206,7 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	r->up.wake = -1;
 	r->down.wake = r->wake[0];
 	r->up.polled = r->down.polled = r->wake[0] >= 0 ||
+		(fcntl(fd, F_GETFL) & O_NONBLOCK) ||
 		(r->stream &&
 			(flow_way(&r->up) == DIRECT ||
 				flow_way(&r->down) == DIRECT));
@@ -3934,9 +3954,6 @@ static void *worker(void *arg)
 	do {
 		while ((fd = door_accept(d, &peer)) < 0) {
 			if (errno == ECANCELED) {
-				pthread_mutex_lock(&s->lock);
-				server_stop(s);
-				pthread_mutex_unlock(&s->lock);
 				door_leave(d, false, false);
 				return NULL;
 			}
@@ -4001,6 +4018,20 @@ static bool server_watch(
 	return in_time;
 }
 
+/* server_listen(s): the thread that waits for the word to stop. */
+static void *server_listen(void *arg)
+{
+	struct server *s = arg;
+	struct pollfd p = { .fd = s->listeners->stop, .events = POLLIN };
+
+	while (poll(&p, 1, -1) < 0)
+		continue;
+	pthread_mutex_lock(&s->lock);
+	server_stop(s);
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
 /*
  * serve(s, ls, deadline): have every peer that comes served by s->service.
  * Returns 0 when the first peer is there, or the server was told to stop; -1
@@ -4020,6 +4051,8 @@ static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 	s->doors = s->counted ? 1 : ls->count;
 	if (s->counted)
 		listeners_unblock(ls);
+	if (ls->stop >= 0 && pool_run(server_listen, s) < 0)
+		return fail("cannot start a thread:");
 	for (int i = 0; i < s->doors; i++) {
 		doors[i] = (struct door){ .server = s,
 			.fd = ls->fd[i].fd,
@@ -4812,6 +4845,17 @@ static void port_hear(struct port *p, struct many *m, struct slot *slots, int n)
 }
 
 /*
+ * port_wait(p): for a socket that was inherited and does not block; others
+ * have waited, but a tick is due again soon.
+ */
+static void port_wait(struct port *p)
+{
+	struct pollfd fd = { .fd = p->fd, .events = POLLIN };
+
+	poll(&fd, 1, p->tick ? (int)(short_pause / MS) : -1);
+}
+
+/*
  * port_run(p): give each message to p->heard, until p->tick ends it (0), or
  * the socket fails (-1).  Several are taken at once where several wait.
  */
@@ -4842,6 +4886,7 @@ static int port_run(struct port *p)
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			if (p->tick && p->tick(p))
 				break;
+			port_wait(p);
 		} else if (errno != EINTR && errno != ECONNREFUSED) {
 			return fail("cannot receive:");
 		}
@@ -5245,9 +5290,9 @@ struct options {
 	const char *port_file;              /* or NULL */
 	int64_t ready_fd;                   /* or -1 */
 	bool background;
-	bool inherited; /* the sockets of LISTEN_FDS */
-	int stop;       /* --drain: a pipe, readable when it is time; or -1 */
-	int parent;     /* -f: a pipe to whoever waits for us; or -1 */
+	int inherited; /* so many sockets of LISTEN_FDS; 0: none */
+	int stop;      /* --drain: a pipe, readable when it is time; or -1 */
+	int parent;    /* -f: a pipe to whoever waits for us; or -1 */
 	struct prefs prefs;
 	struct target target;
 };
@@ -5400,7 +5445,8 @@ static int open_listeners(const struct options *o, struct listeners *ls)
 	*ls = (struct listeners){ .stop = o->stop };
 	pthread_mutex_init(&ls->turn, NULL);
 	result = o->inherited
-		? announce_inherited(ls, o->target.type)
+		? announce_inherited(
+			  ls, o->inherited, o->target.type, &o->prefs)
 		: announce(&o->target, &o->prefs, after(o->wait), ls);
 	if (result < 0)
 		return -1;
@@ -6751,8 +6797,8 @@ static int inherited_check(struct options *o, const struct given *g)
 		"reuseport", "no-reuseaddr", "mode" };
 	int i;
 
-	o->inherited = o->listen && inherited_count() > 0;
-	for (size_t k = 0; o->inherited && k < COUNT(idle); k++) {
+	o->inherited = o->listen ? inherited_count() : 0;
+	for (size_t k = 0; o->inherited > 0 && k < COUNT(idle); k++) {
 		i = spec_named(idle[k]);
 		if (g->text[i][0])
 			return fail_as(MISUSED,
@@ -7241,6 +7287,7 @@ _Noreturn static void background_wait(pid_t child, int from)
 		if (write_whole(STDOUT_FILENO, text + 1, n - 1) == 0)
 			_exit(DONE);
 		fail("write to standard output failed:");
+		kill(child, SIGTERM);
 		_exit(complain());
 	}
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
