@@ -282,6 +282,34 @@ answered() {
 	[ ! -s "$T/out.out" ]
 }
 
+@test "they do not count for --count, nor under --drain" {
+	need_linux
+	listen lis -k -e --count 2 --drain 10 --deny 127.0.0.2 127.0.0.1 0
+	calls 127.0.0.2=out 127.0.0.1=in 127.0.0.2=out 127.0.0.3=in
+	wait_exit lis
+	[ "$status" -eq 0 ]
+}
+
+@test "commands and forwards: nothing is started for them" {
+	need_linux
+	listen lis -k --deny 127.0.0.2 -c "echo >>'$T/ran'; exec cat" \
+	    127.0.0.1 0
+	calls 127.0.0.2=out 127.0.0.1=in 127.0.0.2=out
+	# SIGHUP reads the lists, and is not for the commands.
+	member stays 127.0.0.3
+	answered stays one
+	reload
+	answered stays two
+	[ "$(wc -l <"$T/ran")" -eq 2 ]
+	end_of stays
+	wait_exit stays
+	over
+	listen to -k -e 127.0.0.1 0
+	listen lis -k --allow 127.0.0.1 --forward "127.0.0.1:$PORT" 127.0.0.1 0
+	calls 127.0.0.2=out 127.0.0.1=in 127.0.0.3=out
+	[ "$(grep -c '^Connection received' "$T/to.err")" -eq 1 ]
+}
+
 @test "-v says who was refused, and why" {
 	need_linux
 	need_ipv6
