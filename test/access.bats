@@ -639,11 +639,11 @@ answered() {
 
 @test "UDP without -k: what others send is silence" {
 	need_linux
-	listen lis -u -e -w 1 --deny 127.0.0.2 127.0.0.1 0
-	calls -u 127.0.0.1=in
+	listen lis -u -e -w $((4 * TIME_FACTOR)) --deny 127.0.0.2 127.0.0.1 0
+	printf hello >"/dev/udp/127.0.0.1/$PORT"	# at once, in time for -w
 	feed out
 	start_with - out sockcat -u -s 127.0.0.2 127.0.0.1 "$PORT"
-	wait_for 20 gone_at_last
+	wait_for 30 gone_at_last
 	wait_exit lis
 	[ "$status" -eq 124 ]
 	grep -q '^sockcat: nothing came for the time of -w$' "$T/lis.err"
