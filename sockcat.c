@@ -24,6 +24,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -80,6 +81,9 @@ enum {
 	BATCH = 32,                  /* datagrams taken in one call */
 	PEERS = 1024,                /* datagram peers remembered */
 	COMMANDS = 64,               /* ... where each has a command */
+	REFUSED = 64,                /* ... of those who may not send */
+	ACCESS_BYTES = 1024 * 1024,  /* of a file of who may connect */
+	ACCESS_BLOCKS = 65536,       /* allowed, and denied */
 	RING_SIZE = 4 * 1024 * 1024, /* bytes a room holds for laggards */
 	DATAGRAMS_SIZE = 4 * 1024 * 1024, /* wanted of a listener's queue */
 	DELIVERY = 256 * 1024,            /* bytes to one laggard in one go */
@@ -90,6 +94,7 @@ static const int64_t farewell = 2 * SECOND;     /* close: no progress */
 static const int64_t short_pause = 100 * MS;    /* out of descriptors */
 static const int bulk_pause = 100;              /* ms without data end a bulk */
 static const int64_t remembered = 300 * SECOND; /* silent datagram peers */
+static const int64_t reload_time = 30 * SECOND; /* names of --allow again */
 static const int64_t eviction = SECOND;         /* a laggard holds up others */
 static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 
@@ -1164,7 +1169,26 @@ static void addr_list_interleave(struct addr_list *l)
 	}
 }
 
-/* Where the lists of who may connect come from, in the order given. */
+/*
+ * Who may connect: blocks of addresses that are allowed, and that are denied.
+ * An address alone is a block of its own; an IPv4 address in IPv6 clothes
+ * counts as IPv4.  Sorted, so that to look a peer up takes one search for each
+ * length of block there is.
+ */
+struct block {                /* has no padding: memcmp(3) compares it */
+	unsigned char at[16]; /* zero beyond the bits */
+	uint32_t scope;       /* of a link-local one; 0: any */
+	uint16_t bits, family;
+};
+
+struct blocks {
+	size_t count, room;
+	struct block *at;
+	bool given;           /* there is a list, be it empty */
+	bool has[2][128 + 1]; /* blocks of so many bits: IPv4, IPv6 */
+};
+
+/* Where the lists come from, in the order given. */
 enum { ACCESS_DENY = 1, ACCESS_FILE = 2, ACCESS_SOURCES = 64 };
 
 struct access_sources {
@@ -1175,18 +1199,371 @@ struct access_sources {
 	} at[ACCESS_SOURCES];
 };
 
+struct access {
+	const struct access_sources *from;
+	int family;                /* of names */
+	bool numeric;              /* no names */
+	pthread_mutex_t lock;      /* guards what follows */
+	bool loaded;               /* once */
+	struct blocks lists[2];    /* allowed, denied */
+	struct addr told[REFUSED]; /* of whose datagrams -v has told */
+	unsigned int tellings;
+};
+
+/* Lists that are being read. */
+struct intake {
+	const struct access *access;
+	struct blocks *to; /* NULL: it is only asked whether they are right */
+	int64_t deadline;
+};
+
+/* block_of(a, bits): the block around an IP address. */
+static struct block block_of(const struct addr *a, int bits)
+{
+	struct block b = { .bits = (uint16_t)bits, .family = a->sa.sa_family };
+
+	if (b.family == AF_INET6) {
+		memcpy(b.at, &a->in6.sin6_addr, sizeof(b.at));
+		b.scope = a->in6.sin6_scope_id;
+	} else {
+		memcpy(b.at, &a->in.sin_addr, sizeof(a->in.sin_addr));
+	}
+	for (size_t i = 0; i < sizeof(b.at); i++, bits -= 8)
+		if (bits < 8)
+			b.at[i] &=
+				bits > 0 ? (unsigned char)(0xff00 >> bits) : 0;
+	return b;
+}
+
+static int block_order(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct block));
+}
+
+static int blocks_add(struct blocks *l, const char *what, struct block b)
+{
+	size_t room = l->room > 0 ? 2 * l->room : 16;
+	struct block *at;
+
+	if (l->count == ACCESS_BLOCKS)
+		return fail_as(MISUSED, "%s: more than %d entries", what,
+			ACCESS_BLOCKS);
+	if (l->count == l->room) {
+		at = realloc(l->at, room * sizeof(*at));
+		if (!at)
+			return fail("%s:", what);
+		l->at = at;
+		l->room = room;
+	}
+	l->at[l->count++] = b;
+	l->has[b.family == AF_INET6][b.bits] = true;
+	return 0;
+}
+
+/* blocks_hold(l, a): whether a, an IP address or not, is in one of them. */
+static bool blocks_hold(const struct blocks *l, const struct addr *a)
+{
+	bool six = a->sa.sa_family == AF_INET6, found = false;
+	struct block key;
+	uint32_t scope;
+
+	if (l->count == 0 || (!six && a->sa.sa_family != AF_INET))
+		return false;
+	for (int bits = 0; bits <= 128 && !found; bits++) {
+		if (!l->has[six][bits])
+			continue;
+		key = block_of(a, bits);
+		do {
+			found = bsearch(&key, l->at, l->count, sizeof(key),
+					block_order) != NULL;
+			scope = key.scope;
+			key.scope = 0;
+		} while (!found && scope);
+	}
+	return found;
+}
+
+/* is_name(text): it can be a host's name, and is no number like 0x7f.1. */
+static bool is_name(const char *text)
+{
+	const char *last = strrchr(text, '.');
+	size_t digit;
+
+	last = last && last[1] ? last + 1 : text;
+	digit = strspn(last, "0123456789");
+	if (last[digit] == '\0' || (last[0] == '0' && strchr("xX", last[1])))
+		return false;
+	for (; isalnum((unsigned char)*text) || *text == '-' || *text == '_' ||
+		*text == '.';
+		text++)
+		continue;
+	return *text == '\0';
+}
+
+/*
+ * entry_parse(what, text, b): ADDRESS, ADDRESS%ZONE, either with /BITS.
+ * 1: b is that block, 0: it is a name, -1: it is nothing.
+ */
+static int entry_parse(const char *what, const char *text, struct block *b)
+{
+	char host[NI_MAXHOST];
+	struct addr a = { .len = 0 };
+	char *zone, *slash;
+	const char *rest;
+	int64_t bits, least = 0, most = 32;
+
+	snprintf(host, sizeof(host), "%s", text);
+	slash = strchr(host, '/');
+	if (slash)
+		*slash++ = '\0';
+	zone = strchr(host, '%');
+	if (zone)
+		*zone++ = '\0';
+	if (inet_pton(AF_INET, host, &a.in.sin_addr) == 1) {
+		a.sa.sa_family = AF_INET;
+	} else if (inet_pton(AF_INET6, host, &a.in6.sin6_addr) == 1) {
+		a.sa.sa_family = AF_INET6;
+		least = IN6_IS_ADDR_V4MAPPED(&a.in6.sin6_addr) ? 96 : 0;
+		most = 128;
+	} else {
+		return !slash && !zone && is_name(host)
+			? 0
+			: misuse(what, text,
+				  "an address, a block ADDRESS/BITS or a name");
+	}
+	if (zone) {
+		bits = digits(zone, 10, UINT32_MAX, &rest);
+		a.in6.sin6_scope_id = bits > 0 && !*rest ? (uint32_t)bits
+							 : if_nametoindex(zone);
+		if (most == 32 || a.in6.sin6_scope_id == 0 ||
+			!IN6_IS_ADDR_LINKLOCAL(&a.in6.sin6_addr))
+			return misuse(what, text,
+				"a link-local address and an interface");
+	}
+	rest = "";
+	bits = slash ? digits(slash, 10, most, &rest) : most;
+	if (bits < least || *rest) {
+		snprintf(host, sizeof(host), "a block of %d to %d bits",
+			(int)least, (int)most);
+		return misuse(what, text, host);
+	}
+	addr_unmap(&a);
+	*b = block_of(&a, (int)(bits - least));
+	return 1;
+}
+
+/* entry_take(in, what, text): one entry, all the addresses of a name. */
+static int entry_take(
+	const struct intake *in, const char *what, const char *text)
+{
+	struct target t = { .host = text, .type = SOCK_STREAM };
+	struct addr_list found;
+	struct block b;
+	struct why reason;
+	int kind = entry_parse(what, text, &b), result = 0;
+
+	if (kind < 0 || !in->to)
+		return kind < 0 ? -1 : 0;
+	if (kind > 0)
+		return blocks_add(in->to, what, b);
+	t.family = in->access->family;
+	t.numeric = in->access->numeric;
+	if (target_resolve(&t, in->deadline, &found) < 0) {
+		reason = why;
+		return fail_as(reason.status, "%s: %s", what, reason.text);
+	}
+	for (int i = 0; i < found.count && result == 0; i++) {
+		addr_unmap(&found.at[i]);
+		b = block_of(&found.at[i],
+			found.at[i].sa.sa_family == AF_INET6 ? 128 : 32);
+		result = blocks_add(in->to, what, b);
+	}
+	return result;
+}
+
+/* list_take(in, what, text): how many entries; -1 when one is wrong. */
+static int list_take(
+	const struct intake *in, const char *what, const char *text)
+{
+	static const char between[] = ", \t";
+	char entry[NI_MAXHOST];
+	size_t n = 0;
+	int count = 0;
+
+	for (;; count++) {
+		text += n;
+		text += strspn(text, between);
+		if (!*text)
+			return count;
+		n = strcspn(text, between);
+		if (n >= sizeof(entry))
+			return fail_as(MISUSED, "%s: \"%.40s...\" is too long",
+				what, text);
+		memcpy(entry, text, n);
+		entry[n] = '\0';
+		if (entry_take(in, what, entry) < 0)
+			return -1;
+	}
+}
+
+/*
+ * file_text(file, again, n): what is in it, to be freed, and a NUL after it.
+ * What a pipe gave once it does not give again: that is no empty list.
+ */
+static char *file_text(const char *file, bool again, size_t *n)
+{
+	char *text = malloc(ACCESS_BYTES + 2);
+	struct stat st;
+	int fd = -1;
+	ssize_t got = -1;
+
+	*n = 0;
+	if (again && stat(file, &st) == 0 && S_ISFIFO(st.st_mode))
+		errno = ESPIPE;
+	else if (text)
+		fd = open(file, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && *n <= ACCESS_BYTES) {
+		got = read(fd, text + *n, ACCESS_BYTES + 1 - *n);
+		if (got == 0 || (got < 0 && errno != EINTR))
+			break;
+		*n += got > 0 ? (size_t)got : 0;
+	}
+	if (got < 0)
+		fail("cannot read %s:", file);
+	else if (*n > ACCESS_BYTES)
+		fail_as(MISUSED, "%s: more than %d bytes", file, ACCESS_BYTES);
+	if (fd >= 0)
+		close(fd);
+	if (text && got == 0) {
+		text[*n] = '\0';
+		return text;
+	}
+	free(text);
+	return NULL;
+}
+
+/* file_take(in, file): the entries of its lines, without the comments. */
+static int file_take(const struct intake *in, const char *file)
+{
+	char what[sizeof(why.text)];
+	size_t size, n;
+	char *text = file_text(file, in->access->loaded, &size), *line = text;
+	int result = text ? 0 : -1;
+
+	for (int i = 1; result >= 0 && line < text + size; i++) {
+		snprintf(what, sizeof(what), "%s line %d", file, i);
+		n = strcspn(line, "\n");
+		if (line[n] == '\0' && line + n < text + size) {
+			result = fail_as(MISUSED, "%s: a NUL byte", what);
+			break;
+		}
+		line[n] = '\0';
+		if (n > 0 && line[n - 1] == '\r')
+			line[n - 1] = '\0';
+		line[strcspn(line, "#")] = '\0';
+		result = list_take(in, what, line);
+		line += n + 1;
+	}
+	free(text);
+	return result;
+}
+
 /* access_add(a, sort, what, text): one more; -1 when it is no list. */
 static int access_add(
 	struct access_sources *a, int sort, const char *what, const char *text)
 {
+	struct intake check = { .to = NULL };
+	int n = *text;
+
 	if (a->count == ACCESS_SOURCES)
 		return fail_as(MISUSED, "%s: more than %d lists", what,
 			ACCESS_SOURCES);
-	if (!*text)
-		return fail_as(MISUSED, "%s: \"\" is empty", what);
+	if (!(sort & ACCESS_FILE))
+		n = list_take(&check, what, text);
+	if (n == 0)
+		return fail_as(MISUSED, "%s: \"%s\" is empty", what, text);
+	if (n < 0)
+		return -1;
 	a->at[a->count].sort = sort;
 	a->at[a->count++].text = text;
 	return 0;
+}
+
+/*
+ * access_load(a, deadline): read the lists and files, and look up the names.
+ * -1 with why, and what was loaded before stays, when anything is wrong.
+ */
+static int access_load(struct access *a, int64_t deadline)
+{
+	struct blocks lists[2] = { { .count = 0 } }, old;
+	struct intake in = { .access = a, .deadline = deadline };
+	int result = 0;
+
+	for (int i = 0; i < a->from->count && result >= 0; i++) {
+		const char *text = a->from->at[i].text;
+		bool deny = a->from->at[i].sort & ACCESS_DENY;
+
+		in.to = &lists[deny];
+		in.to->given = true;
+		result = a->from->at[i].sort & ACCESS_FILE
+			? file_take(&in, text)
+			: list_take(&in, deny ? "--deny" : "--allow", text);
+	}
+	for (int i = 0; i < 2; i++)
+		if (lists[i].count > 1)
+			qsort(lists[i].at, lists[i].count, sizeof(*lists[i].at),
+				block_order);
+	pthread_mutex_lock(&a->lock);
+	for (int i = 0; i < 2 && result >= 0; i++) {
+		old = a->lists[i];
+		a->lists[i] = lists[i];
+		lists[i] = old;
+		a->loaded = true;
+		a->tellings = 0;
+	}
+	pthread_mutex_unlock(&a->lock);
+	free(lists[0].at);
+	free(lists[1].at);
+	return result < 0 ? -1 : 0;
+}
+
+/* access_told(a, peer): whether -v knows of it; from now on it does. */
+static bool access_told(struct access *a, const struct addr *peer)
+{
+	for (unsigned int i = 0; i < REFUSED && i < a->tellings; i++)
+		if (addr_same(&a->told[i], peer))
+			return true;
+	a->told[a->tellings++ % REFUSED] = *peer;
+	return false;
+}
+
+/*
+ * access_allows(a, peer, once): whether peer may connect; a NULL: everybody.
+ * -v tells of one who may not, each time or, as of datagrams, once.
+ */
+static bool access_allows(struct access *a, const struct addr *peer, bool once)
+{
+	struct addr who;
+	char text[ADDR_TEXT];
+	const char *verdict = NULL;
+	bool told = loudness < 1;
+
+	if (!a)
+		return true;
+	who = *peer;
+	addr_unmap(&who);
+	pthread_mutex_lock(&a->lock);
+	if (blocks_hold(&a->lists[ACCESS_DENY], &who))
+		verdict = "denied";
+	else if (a->lists[0].given && !blocks_hold(&a->lists[0], &who))
+		verdict = "not allowed";
+	if (verdict && !told && once)
+		told = access_told(a, &who);
+	pthread_mutex_unlock(&a->lock);
+	if (verdict && !told)
+		tell("Connection refused from %s (%s)", addr_text(&who, text),
+			verdict);
+	return !verdict;
 }
 
 /*
@@ -1208,8 +1585,9 @@ struct listeners {
 	int count;
 	struct pollfd fd[LISTENERS + 1]; /* the last: stop, or -1 */
 	bool inherited;                  /* others may use them, too */
-	int stop;             /* a pipe; readable: take nobody any more */
-	pthread_mutex_t turn; /* one thread at a time waits for all of them */
+	int stop;              /* a pipe; readable: take nobody any more */
+	pthread_mutex_t turn;  /* one thread at a time waits for all of them */
+	struct access *access; /* NULL: everybody may connect */
 };
 
 /*
@@ -2082,11 +2460,12 @@ static void listeners_tell(const struct listeners *ls, const struct target *t)
 }
 
 /*
- * accept_peer(listener, peer): the next connection; -1 with errno.  Those
- * that died in the backlog are not worth a word; accept(2) of Linux reports
- * their pending errors too.
+ * accept_peer(ls, listener, peer): the next connection; -1 with errno, EAGAIN
+ * also when it was of one who may not connect.  Those that died in the backlog
+ * are not worth a word; accept(2) of Linux reports their pending errors too.
  */
-static int accept_peer(int listener, struct addr *peer)
+static int accept_peer(
+	const struct listeners *ls, int listener, struct addr *peer)
 {
 	static const int passing[] = { EINTR, ECONNABORTED, EPROTO, ENETDOWN,
 		ENOPROTOOPT, EHOSTUNREACH, ENETUNREACH, EPERM };
@@ -2102,9 +2481,20 @@ static int accept_peer(int listener, struct addr *peer)
 		if (fd >= 0 || i == COUNT(passing))
 			break;
 	}
-	if (fd >= 0)
-		addr_unmap(peer);
-	return fd;
+	if (fd < 0)
+		return -1;
+	addr_unmap(peer);
+	if (access_allows(ls->access, peer, false))
+		return fd;
+	close(fd);
+	errno = EAGAIN;
+	return -1;
+}
+
+/* no_client(): none that may connect has come in time. */
+static int no_client(void)
+{
+	return fail_as(TIMED_OUT, "no client came within the time of -w");
 }
 
 /*
@@ -2128,9 +2518,7 @@ static int wait_for_one(struct listeners *ls, int64_t deadline)
 	for (int i = 0; i < ls->count && n > 0; i++)
 		if (fd[i].revents)
 			return fd[i].fd;
-	return n < 0
-		? fail("cannot wait for a client:")
-		: fail_as(TIMED_OUT, "no client came within the time of -w");
+	return n < 0 ? fail("cannot wait for a client:") : no_client();
 }
 
 /*
@@ -2148,9 +2536,13 @@ static int accept_any(struct listeners *ls, int64_t deadline, struct addr *peer)
 		listener = wait_for_one(ls, deadline);
 		if (listener < 0)
 			break;
-		fd = accept_peer(listener, peer);
+		fd = accept_peer(ls, listener, peer);
 		if (fd < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
 			fail("cannot accept:");
+			break;
+		}
+		if (fd < 0 && now() >= deadline) {
+			no_client();
 			break;
 		}
 	}
@@ -2280,6 +2672,31 @@ static ssize_t gram_send(
 	gram_message(&m, &to, &part, &control);
 	gram_address(&m, g);
 	return sendmsg(fd, &m, flags);
+}
+
+/*
+ * wait_for_gram(ls, deadline, gram): the listener on which a datagram has
+ * come, and the two ends of it; it stays to be read.  -1 if none comes in
+ * time; what those send who may not is thrown away.
+ */
+static int wait_for_gram(
+	struct listeners *ls, int64_t deadline, struct gram *gram)
+{
+	char scrap = 0;
+	int fd;
+
+	for (;;) {
+		fd = wait_for_one(ls, deadline);
+		if (fd < 0)
+			return -1;
+		if (gram_recv(fd, &scrap, 1, gram, MSG_PEEK) < 0)
+			return fail("cannot receive:");
+		if (access_allows(ls->access, &gram->peer, true))
+			return fd;
+		(void)recv(fd, &scrap, 1, MSG_DONTWAIT);
+		if (now() >= deadline)
+			return no_client();
+	}
 }
 
 /*
@@ -3851,9 +4268,13 @@ static int door_accept(struct door *d, struct addr *peer)
 {
 	struct server *s = d->server;
 	bool stopped;
+	int fd;
 
-	if (!s->counted)
-		return accept_peer(d->fd, peer);
+	while (!s->counted) {
+		fd = accept_peer(s->listeners, d->fd, peer);
+		if (fd >= 0 || errno != EAGAIN)
+			return fd;
+	}
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopped && server_is_full(s))
 		signal_wait(&s->changed, &s->lock, NEVER);
@@ -4061,9 +4482,7 @@ static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 		for (int k = 0; k < WAITING; k++)
 			door_follow(&doors[i]);
 	}
-	return server_watch(s, deadline, server_has_begun)
-		? 0
-		: fail_as(TIMED_OUT, "no client came within the time of -w");
+	return server_watch(s, deadline, server_has_begun) ? 0 : no_client();
 }
 
 /*
@@ -4631,7 +5050,8 @@ struct peers {
 
 struct port {
 	int fd;
-	struct peers *peers; /* NULL: they are not remembered */
+	struct access *access; /* NULL: everybody is heard */
+	struct peers *peers;   /* NULL: they are not remembered */
 	/* What to do with a message; NULL: send it back. */
 	void (*heard)(struct port *p, const char *buf, size_t n,
 		const struct gram *from);
@@ -4820,19 +5240,22 @@ static void port_answer(struct port *p, struct many *m, int n)
 
 /*
  * port_hear(p, m, slots, n): n messages have come.  An echo answers all of
- * them at once, but those that have no return address.
+ * them at once, but those that have no return address.  Whether any was heard.
  */
-static void port_hear(struct port *p, struct many *m, struct slot *slots, int n)
+static bool port_hear(struct port *p, struct many *m, struct slot *slots, int n)
 {
-	int answers = 0;
+	int answers = 0, heard = 0;
 
 	for (int i = 0; i < n; i++) {
 		struct slot *s = &slots[i];
 
+		gram_note(&m[i].msg_hdr, &s->gram);
+		if (!access_allows(p->access, &s->gram.peer, true))
+			continue;
+		heard++;
 		if (m[i].msg_hdr.msg_flags & MSG_TRUNC)
 			say("a datagram of more than %d bytes is cut",
 				BUFFER_SIZE);
-		gram_note(&m[i].msg_hdr, &s->gram);
 		if (p->heard) {
 			p->heard(p, s->part.iov_base, m[i].msg_len, &s->gram);
 		} else if (s->gram.peer.len > sizeof(sa_family_t)) {
@@ -4841,7 +5264,9 @@ static void port_hear(struct port *p, struct many *m, struct slot *slots, int n)
 			m[answers++] = m[i];
 		}
 	}
+	atomic_fetch_add(p->reads, heard);
 	port_answer(p, m, answers);
+	return heard > 0;
 }
 
 /*
@@ -4880,10 +5305,9 @@ static int port_run(struct port *p)
 				&slots[i].part, &slots[i].control);
 		}
 		n = recv_many(p->fd, m, BATCH);
-		if (n > 0) {
-			atomic_fetch_add(p->reads, n);
-			port_hear(p, m, slots, n);
-		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+		if (n > 0 && port_hear(p, m, slots, n))
+			continue;
+		if (n > 0 || errno == EAGAIN || errno == EWOULDBLOCK) {
 			if (p->tick && p->tick(p))
 				break;
 			port_wait(p);
@@ -5437,6 +5861,54 @@ static int publish(const struct options *o, const struct listeners *ls)
 	return o->parent >= 0 ? detach(o, ls) : 0;
 }
 
+/* access_reload(a): read the lists again; the old ones stay if one is wrong. */
+static int access_reload(struct access *a)
+{
+	if (access_load(a, after(reload_time)) < 0) {
+		say("%s; the old lists stay", why.text);
+		return -1;
+	}
+	tell("The lists of who may connect have been read again");
+	return 0;
+}
+
+static void hangup_set(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGHUP);
+}
+
+/* access_run(a): the thread that reloads on SIGHUP, which all others block. */
+_Noreturn static void *access_run(void *a)
+{
+	sigset_t set;
+	int got;
+
+	hangup_set(&set);
+	for (;;)
+		if (sigwait(&set, &got) == 0)
+			access_reload(a);
+}
+
+/* access_open(o, to): load the lists; no lists: to NULL, for everybody. */
+static int access_open(const struct options *o, struct access **to)
+{
+	static struct access lists = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+	*to = NULL;
+	if (o->access.count == 0)
+		return 0;
+	lists.from = &o->access;
+	lists.family = o->target.family;
+	lists.numeric = o->numeric;
+	*to = &lists;
+	if (access_load(&lists, after(o->wait)) < 0)
+		return -1;
+	return thread_start(access_run, &lists, 0) < 0
+		? fail("cannot start a thread:")
+		: 0;
+}
+
 /* open_listeners(o, ls): announce, and say where. */
 static int open_listeners(const struct options *o, struct listeners *ls)
 {
@@ -5444,6 +5916,8 @@ static int open_listeners(const struct options *o, struct listeners *ls)
 
 	*ls = (struct listeners){ .stop = o->stop };
 	pthread_mutex_init(&ls->turn, NULL);
+	if (access_open(o, &ls->access) < 0)
+		return -1;
 	result = o->inherited
 		? announce_inherited(
 			  ls, o->inherited, o->target.type, &o->prefs)
@@ -5460,14 +5934,9 @@ static int open_listeners(const struct options *o, struct listeners *ls)
  */
 static int first_peer(struct listeners *ls, int64_t deadline, struct gram *gram)
 {
-	char scrap = 0;
-	int fd = wait_for_one(ls, deadline);
+	int fd = wait_for_gram(ls, deadline, gram);
 
-	if (fd < 0)
-		return -1;
-	if (gram_recv(fd, &scrap, 1, gram, MSG_PEEK) < 0)
-		return fail("cannot receive:");
-	for (int i = 0; i < ls->count; i++)
+	for (int i = 0; i < ls->count && fd >= 0; i++)
 		if (ls->fd[i].fd != fd)
 			close(ls->fd[i].fd);
 	return fd;
@@ -5606,12 +6075,14 @@ static int ports_run(const struct options *o, struct listeners *ls,
 	static atomic_llong reads;
 	int64_t limit = o->wait < o->idle ? o->wait : o->idle;
 	int last = ls->count - 1;
+	struct gram first;
 
 	if (o->listen && o->wait < NEVER &&
-		wait_for_one(ls, after(o->wait)) < 0)
+		wait_for_gram(ls, after(o->wait), &first) < 0)
 		return complain();
 	for (int i = 0; i <= last; i++) {
 		ports[i] = (struct port){ .fd = ls->fd[i].fd,
+			.access = ls->access,
 			.peers = peers,
 			.heard = heard,
 			.arg = (void *)(uintptr_t)(arg ? arg : o),
@@ -7181,8 +7652,8 @@ static void open_standard(void)
 			_exit(FAILED);
 }
 
-/* ending_signals(set): those that end a process, but for ignored ones. */
-static void ending_signals(sigset_t *set)
+/* ending_signals(o, set): those that end us, but for ignored ones. */
+static void ending_signals(const struct options *o, sigset_t *set)
 {
 	static const int list[] = { SIGHUP, SIGINT, SIGTERM, SIGQUIT };
 	struct sigaction now_done;
@@ -7192,6 +7663,8 @@ static void ending_signals(sigset_t *set)
 		if (sigaction(list[i], NULL, &now_done) == 0 &&
 			now_done.sa_handler != SIG_IGN)
 			sigaddset(set, list[i]);
+	if (o->access.count > 0)
+		sigdelset(set, SIGHUP); /* access_run waits for it */
 }
 
 /* drain_run(span): the thread that bounds the time of --drain. */
@@ -7247,7 +7720,7 @@ static int guard_start(struct options *o)
 		return fail("cannot create a pipe:");
 	o->stop = ends[0];
 	g = (struct guard){ .o = o, .stop = ends[1] };
-	ending_signals(&g.set);
+	ending_signals(o, &g.set);
 	pthread_sigmask(SIG_BLOCK, &g.set, NULL);
 	return thread_start(guard_run, &g, 0) < 0
 		? fail("cannot start a thread:")
@@ -7339,9 +7812,14 @@ static void *max_time_run(void *arg)
 /* prepare(o): what the process needs before any mode runs. */
 static int prepare(struct options *o)
 {
+	sigset_t hangup;
+
 	pthread_sigmask(SIG_BLOCK, NULL, &commands.mask);
 	getrlimit(RLIMIT_NOFILE, &commands.files);
 	set_signals();
+	hangup_set(&hangup);
+	if (o->access.count > 0)
+		pthread_sigmask(SIG_BLOCK, &hangup, NULL);
 	o->stop = o->parent = -1;
 	if (o->ready_fd >= 0 &&
 		(fcntl((int)o->ready_fd, F_GETFL) < 0 ||

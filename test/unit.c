@@ -450,6 +450,335 @@ static void test_address_split(void)
 }
 
 /*
+ * ---- who may connect ------------------------------------------------------
+ */
+/* lets(allow, deny, peer): 1: it may connect, 0: not, -1: a list is wrong. */
+static int lets(const char *allow, const char *deny, const char *peer)
+{
+	struct access_sources from = { .count = 0 };
+	struct access a = { .from = &from,
+		.numeric = true,
+		.lock = PTHREAD_MUTEX_INITIALIZER };
+	char host[64];
+	size_t n = strcspn(peer, "%");
+	struct addr who;
+	int result = 0;
+
+	snprintf(host, sizeof(host), "%.*s", (int)n, peer);
+	who = address(host, 1);
+	if (peer[n])
+		who.in6.sin6_scope_id = (uint32_t)atoi(peer + n + 1);
+
+	if (allow)
+		result = access_add(&from, 0, "--allow", allow);
+	if (deny && result == 0)
+		result = access_add(&from, ACCESS_DENY, "--deny", deny);
+	if (result == 0)
+		result = access_load(&a, NEVER);
+	if (result == 0)
+		result = access_allows(&a, &who, false);
+	free(a.lists[0].at);
+	free(a.lists[1].at);
+	return result;
+}
+
+static void test_access(void)
+{
+	static const struct {
+		const char *allow, *deny, *peer;
+		int result;
+	} cases[] = {
+		{ NULL, NULL, "192.0.2.1", 1 },
+		{ "192.0.2.1", NULL, "192.0.2.1", 1 },
+		{ "192.0.2.1", NULL, "192.0.2.2", 0 },
+		{ "192.0.2.1/32", NULL, "192.0.2.1", 1 },
+		{ "192.0.2.1/32", NULL, "192.0.2.0", 0 },
+		{ "192.0.2.0/31", NULL, "192.0.2.1", 1 },
+		{ "192.0.2.0/31", NULL, "192.0.2.2", 0 },
+		{ "192.0.2.255/25", NULL, "192.0.2.128", 1 },
+		{ "192.0.2.255/25", NULL, "192.0.2.127", 0 },
+		{ "10.9.8.7/8", NULL, "10.255.0.1", 1 },
+		{ "10.9.8.7/8", NULL, "11.0.0.0", 0 },
+		{ "128.0.0.0/1", NULL, "127.255.255.255", 0 },
+		{ "128.0.0.0/1", NULL, "255.255.255.255", 1 },
+		{ "1.2.3.4/0", NULL, "255.1.1.1", 1 },
+		{ "0.0.0.0/0", NULL, "::1", 0 },
+		{ "::/0", NULL, "2001:db8::1", 1 },
+		{ "::/0", NULL, "127.0.0.1", 0 },
+		{ "::/0", NULL, "::ffff:127.0.0.1", 0 },
+		{ "::1/128", NULL, "::1", 1 },
+		{ "::1/128", NULL, "::2", 0 },
+		{ "2001:db8::/127", NULL, "2001:db8::1", 1 },
+		{ "2001:db8::/127", NULL, "2001:db8::2", 0 },
+		{ "2001:db8:ffff::/33", NULL, "2001:db8:8000::", 1 },
+		{ "2001:db8:ffff::/33", NULL, "2001:db8:7fff::", 0 },
+		/* IPv4 in IPv6 clothes, on either side. */
+		{ "192.0.2.1", NULL, "::ffff:192.0.2.1", 1 },
+		{ "192.0.2.0/24", NULL, "::ffff:192.0.3.1", 0 },
+		{ "::ffff:192.0.2.1", NULL, "192.0.2.1", 1 },
+		{ "::ffff:192.0.2.1", NULL, "::ffff:192.0.2.1", 1 },
+		{ "::ffff:192.0.2.1", NULL, "192.0.2.2", 0 },
+		{ "::ffff:c000:200/120", NULL, "192.0.2.77", 1 },
+		{ "::ffff:c000:200/120", NULL, "192.0.3.1", 0 },
+		{ "::ffff:0:0/96", NULL, "192.0.2.1", 1 },
+		{ "::ffff:0:0/96", NULL, "::1", 0 },
+		/* An IPv6 address that begins like the IPv4 one. */
+		{ "32.1.13.184", NULL, "2001:db8::", 0 },
+		{ "2001:db8::/32", NULL, "32.1.13.184", 0 },
+		/* An interface, where one is named. */
+		{ "fe80::1%1", NULL, "fe80::1%1", 1 },
+		{ "fe80::1%1", NULL, "fe80::1%2", 0 },
+		{ "fe80::1", NULL, "fe80::1%2", 1 },
+		{ "fe80::%2/10", NULL, "fe80::1%2", 1 },
+		{ "fe80::%2/10", NULL, "fe80::1%1", 0 },
+		{ "fe80::1%2", NULL, "2001:db8::1", 0 },
+		/* Denied wins, whichever is the narrower. */
+		{ NULL, "192.0.2.1", "192.0.2.1", 0 },
+		{ NULL, "192.0.2.1", "192.0.2.2", 1 },
+		{ NULL, "192.0.2.0/24", "::1", 1 },
+		{ "192.0.2.1", "192.0.2.0/24", "192.0.2.1", 0 },
+		{ "192.0.2.0/24", "192.0.2.1", "192.0.2.1", 0 },
+		{ "192.0.2.0/24", "192.0.2.1", "192.0.2.2", 1 },
+		{ "192.0.2.0/24", "::/0", "192.0.2.2", 1 },
+		/* Several, split in every way. */
+		{ "::1,192.0.2.1,10.0.0.0/8", NULL, "10.1.1.1", 1 },
+		{ " ::1 , ,\t192.0.2.1 ", NULL, "192.0.2.1", 1 },
+		{ "::1 192.0.2.1 10.0.0.0/8", NULL, "11.1.1.1", 0 },
+		{ "10.0.0.0/8,10.0.0.0/8,10.0.0.1", NULL, "10.0.0.2", 1 },
+	};
+	struct addr ported = address("192.0.2.1", 1);
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		int got = lets(cases[i].allow, cases[i].deny, cases[i].peer);
+
+		if (got != cases[i].result)
+			printf("# allow %s deny %s: %s: %d %s\n",
+				cases[i].allow, cases[i].deny, cases[i].peer,
+				got, why.text);
+		CHECK(got == cases[i].result);
+	}
+	CHECK(access_allows(NULL, &ported, false));
+}
+
+static void test_access_wrong(void)
+{
+	static const char *const bad[] = { "10.0.0.300", "10.1", "1", "0x7f.1",
+		"127.0.0.0x1", "1.2.3.4.5", "10.0.0.0/33", "10.0.0.0/",
+		"10.0.0.0/-1", "10.0.0.0/8/8", "10.0.0.0/8x", "/8", "::1/129",
+		"::1/", "::1/+1", "::1/99999999999999999999", "::1::2", "[::1]",
+		"[::1", "1.2.3.4:80", "::ffff:1.2.3.4/95", "::ffff:1.2.3.4/8",
+		"::1%lo", "fe80::1%", "fe80::1%nosuchzone", "fe80::1%0",
+		"fe80::1/64%1", "1.2.3.4%1", "localhost/8", "localhost%1",
+		"host!", "a;b", "*", "%", "-/-", "\001", "\303\244",
+		"10.0.0.1#x", "unix:x" };
+	static const char *const empty[] = { "", " ", ",", ", ,\t" };
+	struct access_sources from = { .count = 0 };
+	char list[64], longest[2000];
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		/* Alone, and behind good ones, of which nothing is kept. */
+		snprintf(list, sizeof(list), "::1,%s", bad[i]);
+		if (access_add(&from, 0, "--allow", bad[i]) == 0)
+			printf("# taken: %s\n", bad[i]);
+		CHECK(access_add(&from, 0, "--allow", bad[i]) == -1);
+		CHECK(access_add(&from, ACCESS_DENY, "--deny", list) == -1);
+		CHECK(why.status == MISUSED);
+		CHECK(strncmp(why.text, "--deny: \"", 9) == 0);
+		CHECK(strstr(why.text, bad[i]) != NULL);
+	}
+	for (size_t i = 0; i < COUNT(empty); i++)
+		CHECK(access_add(&from, 0, "--allow", empty[i]) == -1 &&
+			why.status == MISUSED);
+	memset(longest, 'a', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	CHECK(access_add(&from, 0, "--allow", longest) == -1);
+	CHECK(why.status == MISUSED && strstr(why.text, "too long") != NULL);
+	CHECK(from.count == 0);
+	for (int i = 0; i < ACCESS_SOURCES; i++)
+		CHECK(access_add(&from, 0, "--allow", "::1") == 0);
+	CHECK(access_add(&from, 0, "--allow", "::1") == -1);
+	CHECK(from.count == ACCESS_SOURCES);
+	/* Names are names only without -n. */
+	CHECK(lets("localhost", NULL, "127.0.0.1") == -1);
+	CHECK(why.status == MISUSED && strstr(why.text, "-n ") != NULL);
+}
+
+/* file_says(text, n, again): what access_load makes of a file; 1: it is good. */
+static int file_says(const char *text, size_t n, struct access *a)
+{
+	static struct access_sources from;
+	static char name[] = "/tmp/sockcat-unit-XXXXXX";
+	int fd = mkstemp(name), result;
+
+	CHECK(fd >= 0 && write(fd, text, n) == (ssize_t)n);
+	close(fd);
+	from.count = 0;
+	CHECK(access_add(&from, ACCESS_FILE, "--allowfile", name) == 0);
+	a->from = &from;
+	a->numeric = true;
+	result = access_load(a, NEVER);
+	CHECK(result == 0 || why.status != MISUSED ||
+		strncmp(why.text, name, strlen(name)) == 0);
+	unlink(name);
+	strcpy(name + strlen(name) - 6, "XXXXXX");
+	return result == 0;
+}
+
+static bool file_lets(struct access *a, const char *peer)
+{
+	struct addr who = address(peer, 1);
+
+	return access_allows(a, &who, false);
+}
+
+static bool says_line(int line)
+{
+	char wanted[40];
+
+	snprintf(wanted, sizeof(wanted), " line %d: ", line);
+	if (strstr(why.text, wanted))
+		return true;
+	printf("# got: %s\n", why.text);
+	return false;
+}
+
+#define FILE_SAYS(text) file_says(text, sizeof(text) - 1, &a)
+
+static void test_access_file(void)
+{
+	struct access a = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	size_t size = ACCESS_BYTES + 1;
+	char *big = malloc(size + 1);
+	char *p = big;
+
+	if (!big)
+		return;
+	CHECK(FILE_SAYS("# who\r\n\r\n\n  ::1, 10.0.0.0/8 # ours\r\n"
+			"192.0.2.1#this\r\n\t192.0.2.2"));
+	CHECK(a.lists[0].count == 4 && a.lists[1].count == 0);
+	CHECK(file_lets(&a, "::1") && file_lets(&a, "10.1.2.3"));
+	CHECK(file_lets(&a, "192.0.2.1") && file_lets(&a, "192.0.2.2"));
+	CHECK(!file_lets(&a, "192.0.2.3"));
+	/* What is wrong keeps what there is. */
+	CHECK(!FILE_SAYS("::2\n\n192.0.2.300\n") && says_line(3));
+	CHECK(!FILE_SAYS("::2\n10.0.0.1 10.0.0.0/40") && says_line(2));
+	CHECK(!FILE_SAYS("::2\0\n") && says_line(1));
+	CHECK(!FILE_SAYS("::2\n# \0\n") && says_line(2));
+	CHECK(!FILE_SAYS("::2\nlocalhost\n") && says_line(2));
+	CHECK(!FILE_SAYS("::2\n::1\r::3\n") && says_line(2));
+	memset(big, 'a', size);
+	memcpy(big, "::2\n", 4);
+	CHECK(!file_says(big, 5000, &a) && says_line(2));
+	memset(big, '#', size);
+	CHECK(!file_says(big, size, &a) && strstr(why.text, "more than"));
+	CHECK(file_lets(&a, "::1") && !file_lets(&a, "::2"));
+	/* The most that there may be; and one more. */
+	CHECK(file_says(big, size - 1, &a) && a.lists[0].count == 0);
+	CHECK(!file_lets(&a, "::1")); /* an empty list lets nobody in */
+	for (int i = 0; i < ACCESS_BLOCKS; i++)
+		p += sprintf(p, "1.%d.%d.1\n", i / 256, i % 256);
+	CHECK(file_says(big, (size_t)(p - big), &a));
+	CHECK(a.lists[0].count == ACCESS_BLOCKS);
+	CHECK(file_lets(&a, "1.255.255.1") && !file_lets(&a, "1.255.255.2"));
+	p += sprintf(p, "::1");
+	CHECK(!file_says(big, (size_t)(p - big), &a));
+	CHECK(says_line(ACCESS_BLOCKS + 1));
+	CHECK(file_lets(&a, "1.0.0.1") && !file_lets(&a, "::1"));
+	free(big);
+	free(a.lists[0].at);
+	free(a.lists[1].at);
+}
+
+/* in_block(a, b, bits): the plain way to say it. */
+static bool in_block(
+	const unsigned char *a, const unsigned char *b, unsigned int bits)
+{
+	for (unsigned int i = 0; i < bits; i++)
+		if (((a[i / 8] ^ b[i / 8]) >> (7 - i % 8)) & 1)
+			return false;
+	return true;
+}
+
+/* The search against the plain way, for blocks and peers at random. */
+static void test_access_search(void)
+{
+	enum { BLOCKS = 300, TRIES = 4000 };
+	static struct {
+		struct addr a;
+		int bits;
+	} all[BLOCKS];
+	struct blocks l = { .count = 0 };
+	unsigned int state = 1, right = 0, inside = 0;
+
+	for (int i = 0; i < BLOCKS + TRIES; i++) {
+		struct addr a = { .len = 0 };
+		bool six = i % 2 != 0, found = false;
+		size_t n = six ? 16 : 4;
+		unsigned char *at = six ? a.in6.sin6_addr.s6_addr
+					: (unsigned char *)&a.in.sin_addr;
+
+		a.sa.sa_family = six ? AF_INET6 : AF_INET;
+		for (size_t k = 0; k < n; k++) {
+			state = state * 1103515245U + 12345U;
+			at[k] = (unsigned char)(state >> 16);
+		}
+		if (i < BLOCKS) {
+			all[i].a = a;
+			all[i].bits = (int)((state >> 20) % 23) + 10;
+			if (six && i % 3 == 0)
+				all[i].bits += 96;
+			CHECK(blocks_add(&l, "x", block_of(&a, all[i].bits)) ==
+				0);
+			continue;
+		}
+		if (i == BLOCKS)
+			qsort(l.at, l.count, sizeof(*l.at), block_order);
+		/* Half of them near a block. */
+		if (i % 4 < 2)
+			memcpy(at,
+				six ? all[i % BLOCKS | 1]
+						.a.in6.sin6_addr.s6_addr
+				    : (unsigned char *)&all[i % BLOCKS & ~1]
+						.a.in.sin_addr,
+				n - 1);
+		for (int k = six; k < BLOCKS && !found; k += 2)
+			found = in_block(at,
+				six ? all[k].a.in6.sin6_addr.s6_addr
+				    : (unsigned char *)&all[k].a.in.sin_addr,
+				(unsigned int)all[k].bits);
+		right += found == blocks_hold(&l, &a);
+		inside += found;
+	}
+	CHECK(right == TRIES);
+	CHECK(inside > TRIES / 8 && inside < TRIES * 7 / 8);
+	free(l.at);
+}
+
+/* Of a peer's datagrams it is told once, as long as it is remembered. */
+static void test_access_told(void)
+{
+	static struct access a = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct addr one = address("192.0.2.1", 1),
+		    other = address("192.0.2.2", 1);
+
+	CHECK(!access_told(&a, &one));
+	CHECK(access_told(&a, &one));
+	CHECK(!access_told(&a, &other));
+	addr_set_port(&one, 7);
+	for (int port = 7; port < 7 + REFUSED - 2; port++) {
+		addr_set_port(&one, port);
+		CHECK(!access_told(&a, &one));
+	}
+	CHECK(access_told(&a, &other));
+	addr_set_port(&one, 9999);
+	CHECK(!access_told(&a, &one));
+	CHECK(access_told(&a, &other));
+	addr_set_port(&one, 9998);
+	CHECK(!access_told(&a, &one));
+	CHECK(!access_told(&a, &other));
+	CHECK(access_told(&a, &other));
+}
+/*
  * ---- clocks ---------------------------------------------------------------
  */
 static void test_clock(void)
@@ -1076,7 +1405,9 @@ static void run_all(void)
 		test_parse_size, test_parse_time, test_addr_text,
 		test_addr_unix, test_addr_unmap, test_addr_kinds,
 		test_interleave, test_resolve, test_target_place,
-		test_parse_port, test_address_split, test_clock,
+		test_parse_port, test_address_split, test_access,
+		test_access_wrong, test_access_file, test_access_search,
+		test_access_told, test_clock,
 		test_tick_span, test_times, test_records, test_ring,
 		test_member_lost, test_peers, test_operands, test_values,
 		test_keepalive, test_tos, test_modes, test_refusals,
