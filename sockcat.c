@@ -83,6 +83,7 @@ enum {
 	RING_SIZE = 4 * 1024 * 1024, /* bytes a room holds for laggards */
 	DATAGRAMS_SIZE = 4 * 1024 * 1024, /* wanted of a listener's queue */
 	DELIVERY = 256 * 1024,            /* bytes to one laggard in one go */
+	PARTS = 32,                       /* messages sent in one call */
 };
 
 static const int64_t race_delay = 250 * MS;     /* RFC 8305, section 5 */
@@ -4052,10 +4053,11 @@ static int server_stay(struct server *s)
  * ---- room -----------------------------------------------------------------
  *
  * A hub: members, one ring of messages, a cursor per member.  Whoever posts
- * also sends to each member that has kept up, without blocking; a member that
- * lags is caught up from the ring by the room's courier.  The console writes
- * standard output at its own pace: the room waits for it.  So every member
- * hears the same order, and never itself.
+ * also sends to each member that has kept up, without blocking; what others
+ * want to post meanwhile goes out together after that.  A member that lags is
+ * caught up from the ring by the room's courier.  The console writes standard
+ * output at its own pace: the room waits for it.  So every member hears the
+ * same order, and never itself.
  *
  * In a hub all hear and tell one room.  When a listener relays for several
  * peers there are two: the console tells the peers one and hears the other.
@@ -4085,8 +4087,22 @@ struct member {
 	bool ended; /* it will post no more */
 };
 
+/* A message that is not in the ring yet, on the stack of who posts it. */
+struct post {
+	struct post *next;
+	uint32_t from;
+	const char *buf;
+	size_t size;
+	enum { QUEUED, TAKEN, POSTED } state;
+};
+
 struct room {
-	pthread_mutex_t turn; /* one poster at a time: one order for all */
+	pthread_mutex_t queue; /* guards these; never held with lock */
+	struct post *first, **last;
+	bool busy;                /* one spreads posts: one order for all */
+	unsigned int batch;       /* which one it spreads */
+	pthread_cond_t spread[2]; /* the even batches, the odd ones */
+
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t posted, moved;
 	char *ring;
@@ -4121,7 +4137,10 @@ static uint64_t record_next(struct room *r, uint64_t at)
 static int room_init(struct room *r)
 {
 	memset(r, 0, sizeof(*r));
-	pthread_mutex_init(&r->turn, NULL);
+	pthread_mutex_init(&r->queue, NULL);
+	r->last = &r->first;
+	signal_init(&r->spread[0]);
+	signal_init(&r->spread[1]);
 	pthread_mutex_init(&r->lock, NULL);
 	signal_init(&r->posted);
 	signal_init(&r->moved);
@@ -4140,6 +4159,12 @@ static void room_wake(struct room *r)
 		return; /* full: it will wake up */
 }
 
+/* member_skips(m, rec): it is not for m. */
+static bool member_skips(const struct member *m, const struct record *rec)
+{
+	return rec->from == PADDING || rec->from == m->id;
+}
+
 /*
  * member_lost(r, m): bytes posted for m that it did not get.
  */
@@ -4148,8 +4173,7 @@ static long long member_lost(struct room *r, const struct member *m)
 	long long lost = 0;
 
 	for (uint64_t at = m->at; at < r->head; at = record_next(r, at))
-		if (record_at(r, at)->from != PADDING &&
-			record_at(r, at)->from != m->id)
+		if (!member_skips(m, record_at(r, at)))
 			lost += record_at(r, at)->size;
 	return lost - m->part;
 }
@@ -4190,41 +4214,77 @@ static void member_finish(struct room *r, struct member *m)
 }
 
 /*
+ * member_gather(r, m, part, most): what m has not heard, at most so many bytes
+ * or one message; how many parts that makes.
+ */
+static int member_gather(struct room *r, const struct member *m,
+	struct iovec part[PARTS], size_t most)
+{
+	size_t had = m->part, sum = 0;
+	struct record *rec;
+	int n = 0;
+
+	for (uint64_t at = m->at; at < r->head && n < PARTS && sum < most;
+		at = record_next(r, at)) {
+		rec = record_at(r, at);
+		if (member_skips(m, rec))
+			continue;
+		part[n++] = (struct iovec){ (char *)(rec + 1) + had,
+			rec->size - had };
+		sum += rec->size - had;
+		had = 0;
+	}
+	return n;
+}
+
+/* member_advance(r, m, n): m has n bytes more; and passes what it skips. */
+static void member_advance(struct room *r, struct member *m, size_t n)
+{
+	struct record *rec;
+
+	for (; m->at < r->head; m->at = record_next(r, m->at)) {
+		rec = record_at(r, m->at);
+		if (member_skips(m, rec))
+			continue;
+		if (n < rec->size - m->part) {
+			m->part += (uint32_t)n;
+			return;
+		}
+		n -= rec->size - m->part;
+		m->part = 0;
+	}
+}
+
+/*
  * deliver(r, m): send m what it has not heard, without blocking; mark whether
  * it lags.  With r->lock held.
  */
 static void deliver(struct room *r, struct member *m)
 {
-	struct record *rec;
+	struct iovec part[PARTS];
+	struct msghdr message = { .msg_iov = part };
 	size_t left = DELIVERY;
 	bool lagged = m->lags;
-	ssize_t n;
+	ssize_t n = 0;
+	int parts;
 
-	while (m->at < r->head && left > 0) {
-		rec = record_at(r, m->at);
-		if (rec->from == PADDING || rec->from == m->id) {
-			m->at = record_next(r, m->at);
-			continue;
-		}
-		n = send(m->fd, (char *)(rec + 1) + m->part,
-			rec->size - m->part, MSG_DONTWAIT);
+	while (left > 0 && (parts = member_gather(r, m, part, left)) > 0) {
+		message.msg_iovlen = (size_t)parts;
+		n = sendmsg(m->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
-			errno != ENOBUFS) {
-			member_drop(r, m, strerror(errno));
-			return;
-		}
 		if (n < 0)
 			break;
 		add(&m->sent, n);
 		left = (size_t)n < left ? left - (size_t)n : 0;
-		m->part += (uint32_t)n;
-		if (m->part < rec->size)
-			continue;
-		m->part = 0;
-		m->at = record_next(r, m->at);
+		member_advance(r, m, (size_t)n);
 	}
+	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
+		errno != ENOBUFS) {
+		member_drop(r, m, strerror(errno));
+		return;
+	}
+	member_advance(r, m, 0);
 	m->lags = m->at < r->head;
 	r->laggards += m->lags - lagged;
 	if (r->head - m->at <= RING_SIZE / 2)
@@ -4257,7 +4317,7 @@ static struct member *room_slowest(struct room *r, uint64_t need)
  * room_make_space(r, need): wait until need bytes fit in the ring.  Each peer
  * that is a whole ring behind is charged with the wait, and dropped when that
  * makes a second since it was last within half a ring.  For standard output
- * everybody waits.  With r->turn and r->lock held.
+ * everybody waits.  With r->lock held, by the one that spreads.
  */
 static void room_make_space(struct room *r, uint64_t need)
 {
@@ -4283,7 +4343,7 @@ static void room_make_space(struct room *r, uint64_t need)
 
 /*
  * room_wait_for_readers(r, need): the console's input waits as long as
- * those that are behind make progress, without holding the turn.
+ * those that are behind make progress, before it is queued.
  */
 static void room_wait_for_readers(struct room *r, uint64_t need)
 {
@@ -4320,30 +4380,41 @@ static uint64_t room_pad(const struct room *r, uint64_t need)
 }
 
 /*
- * room_post(r, from, buf, size): have all others hear it.  What the console
- * posts waits until there is somebody to hear it.
+ * room_take(r, need): the posts of the next batch, all that wait as far as
+ * they fit in one delivery, and what they need in the ring.  With r->queue
+ * held.
  */
-static void room_post(
-	struct room *r, const struct member *from, const char *buf, size_t size)
+static struct post *room_take(struct room *r, uint64_t *need)
 {
-	uint64_t need = record_room(size), pad, start;
-	bool console = from->fd < 0;
+	struct post *batch = r->first, *p = batch;
 
-	pthread_mutex_lock(&r->lock);
-	while (console && r->peers == 0)
-		signal_wait(&r->moved, &r->lock, NEVER);
-	if (console)
-		room_wait_for_readers(r, need + room_pad(r, need));
-	pthread_mutex_unlock(&r->lock);
+	p->state = TAKEN;
+	*need = record_room(p->size);
+	while (p->next && *need + record_room(p->next->size) <= DELIVERY) {
+		p = p->next;
+		p->state = TAKEN;
+		*need += record_room(p->size);
+	}
+	r->first = p->next;
+	if (!r->first)
+		r->last = &r->first;
+	p->next = NULL;
+	return batch;
+}
 
-	pthread_mutex_lock(&r->turn);
+/* room_spread(r, batch, need): put it in the ring, and send it to all. */
+static void room_spread(struct room *r, const struct post *batch, uint64_t need)
+{
+	uint64_t pad, start;
+
 	pthread_mutex_lock(&r->lock);
 	pad = room_pad(r, need);
 	room_make_space(r, need + pad);
 	start = r->head;
 	if (pad > 0)
 		room_put(r, PADDING, NULL, pad - sizeof(struct record));
-	room_put(r, from->id, buf, size);
+	for (; batch; batch = batch->next)
+		room_put(r, batch->from, batch->buf, batch->size);
 	for (struct member *m = r->members, *next; m; m = next) {
 		next = m->next;
 		if (m->fd < 0)
@@ -4354,7 +4425,63 @@ static void room_post(
 			deliver(r, m);
 	}
 	pthread_mutex_unlock(&r->lock);
-	pthread_mutex_unlock(&r->turn);
+}
+
+/*
+ * room_enter(r, p): wait until p is in the ring, and sent to all that keep up.
+ * Whoever finds nobody at it spreads what waits, its own and that of others,
+ * who sleep until their batch is done, or until one of them has to go on.
+ */
+static void room_enter(struct room *r, struct post *p)
+{
+	struct post *batch;
+	uint64_t need;
+
+	pthread_mutex_lock(&r->queue);
+	*r->last = p;
+	r->last = &p->next;
+	while (p->state != POSTED) {
+		if (r->busy) {
+			signal_wait(
+				&r->spread[(r->batch + (p->state == QUEUED)) %
+					2],
+				&r->queue, NEVER);
+			continue;
+		}
+		r->busy = true;
+		r->batch++;
+		batch = room_take(r, &need);
+		pthread_mutex_unlock(&r->queue);
+		room_spread(r, batch, need);
+		pthread_mutex_lock(&r->queue);
+		for (; batch; batch = batch->next)
+			batch->state = POSTED;
+		r->busy = false;
+		pthread_cond_broadcast(&r->spread[r->batch % 2]);
+		if (r->first)
+			pthread_cond_signal(&r->spread[(r->batch + 1) % 2]);
+	}
+	pthread_mutex_unlock(&r->queue);
+}
+
+/*
+ * room_post(r, from, buf, size): have all others hear it.  What the console
+ * posts waits until there is somebody to hear it.
+ */
+static void room_post(
+	struct room *r, const struct member *from, const char *buf, size_t size)
+{
+	struct post p = { .from = from->id, .buf = buf, .size = size };
+	uint64_t need = record_room(size);
+
+	if (from->fd < 0) {
+		pthread_mutex_lock(&r->lock);
+		while (r->peers == 0)
+			signal_wait(&r->moved, &r->lock, NEVER);
+		room_wait_for_readers(r, need + room_pad(r, need));
+		pthread_mutex_unlock(&r->lock);
+	}
+	room_enter(r, &p);
 }
 
 /* member_take(member, buf, n): the sink of a flow that ends in a room. */
