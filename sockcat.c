@@ -4419,7 +4419,7 @@ static void room_spread(struct room *r, const struct post *batch, uint64_t need)
 		next = m->next;
 		if (m->fd < 0)
 			pthread_cond_signal(&r->posted);
-		else if (m->gone)
+		else if (m->gone || m->fin)
 			m->at = r->head;
 		else if (m->at == start)
 			deliver(r, m);
@@ -4664,9 +4664,17 @@ static void room_flush(struct room *r, struct member *console)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* member_end(m): the peer has ended its side; what it misses is not lost. */
+static void member_end(struct member *m)
+{
+	pthread_mutex_lock(&m->hears->lock);
+	m->ended = true;
+	pthread_mutex_unlock(&m->hears->lock);
+}
+
 /*
- * member_stay(m): the peer has ended its side; it goes on hearing until it is
- * gone, or has got the FIN.
+ * member_stay(m): it has ended and goes on hearing until it is gone, or has
+ * got the FIN.
  */
 static void member_stay(struct member *m)
 {
@@ -4675,7 +4683,6 @@ static void member_stay(struct member *m)
 		m->flow.tick ? tick_span(m->silence.limit, NEVER, NEVER) : 0;
 
 	pthread_mutex_lock(&m->hears->lock);
-	m->ended = true;
 	member_finish(m->hears, m);
 	pthread_mutex_unlock(&m->hears->lock);
 	if (room_is_silent(m->hears))
@@ -4697,6 +4704,162 @@ static bool member_tick(void *arg)
 			unacknowledged(m->fd));
 	pthread_mutex_unlock(&m->hears->lock);
 	return passed;
+}
+
+/*
+ * In a chat each member posts whole lines, with its name before them, so that
+ * half lines never mix.  What could draw on a terminal, or is no UTF-8, is
+ * shown as \xHH.
+ */
+enum {
+	LINE_MOST = 4096, /* bytes of a line; longer ones are cut */
+	LINE_SHORT = 200, /* ... for which no memory is asked for */
+	CHARACTER = 4,    /* bytes of one at most, and of a byte shown */
+	NAME_TEXT = ADDR_TEXT + 16,
+	AROUND = NAME_TEXT + 16, /* what is not the line itself */
+};
+
+struct chat {
+	struct member *self;
+	char name[NAME_TEXT];
+	bool cut;    /* the rest of the line is passed over */
+	size_t used; /* bytes of the line so far */
+	char line[LINE_MOST + CHARACTER];
+};
+
+/*
+ * character_size(text, n): how many of n bytes are the first character; 0 if
+ * it is none, or not to be shown as it is.
+ */
+static size_t character_size(const char *text, size_t n)
+{
+	static const uint32_t least[] = { [2] = 0xA0, 0x800, 0x10000 };
+	const unsigned char *s = (const unsigned char *)text;
+	size_t size = s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
+	uint32_t code = s[0] & (0x7FU >> size);
+
+	if (s[0] < 0x80)
+		return s[0] == '\t' || (s[0] >= ' ' && s[0] < 0x7F);
+	if (s[0] < 0xC0 || s[0] > 0xF7 || size > n)
+		return 0;
+	for (size_t i = 1; i < size; i++) {
+		if ((s[i] & 0xC0) != 0x80)
+			return 0;
+		code = code << 6 | (s[i] & 0x3F);
+	}
+	if (code < least[size] || code > 0x10FFFF ||
+		(code >= 0xD800 && code <= 0xDFFF))
+		return 0;
+	return size;
+}
+
+/* chat_show(c, most, to): c's line, at most so many bytes of it; its size. */
+static size_t chat_show(const struct chat *c, size_t most, char *to)
+{
+	char *p = to + sprintf(to, "<%s> ", c->name);
+	size_t at = 0, size;
+
+	while (at < c->used) {
+		size = character_size(c->line + at, c->used - at);
+		if (at + (size > 0 ? size : 1) > most)
+			break;
+		memcpy(p, c->line + at, size);
+		p += size;
+		at += size;
+		if (size == 0)
+			p += sprintf(
+				p, "\\x%02X", (unsigned char)c->line[at++]);
+	}
+	p += sprintf(p, "%s\n", at < c->used ? " [cut]" : "");
+	return (size_t)(p - to);
+}
+
+/* chat_post(c): the line that c holds, complete or all there will be. */
+static void chat_post(struct chat *c)
+{
+	char small[AROUND + LINE_SHORT * CHARACTER], *large = NULL, *text;
+	size_t n, size = AROUND + c->used * CHARACTER;
+
+	if (c->used > LINE_SHORT)
+		large = buffer_new(size);
+	text = large ? large : small;
+	n = chat_show(c, text == large ? LINE_MOST : LINE_SHORT, text);
+	c->used = 0;
+	room_post(c->self->tells, c->self, text, n);
+	buffer_free(large, size);
+}
+
+/* chat_take(chat, buf, n): the sink of a flow that ends in a chat. */
+static int chat_take(void *arg, const char *buf, size_t n)
+{
+	struct chat *c = arg;
+
+	for (size_t i = 0; i < n; i++) {
+		if (buf[i] == '\n' && !c->cut) {
+			c->used -= c->used > 0 && c->line[c->used - 1] == '\r';
+			chat_post(c);
+		} else if (buf[i] == '\n') {
+			c->cut = false;
+		} else if (!c->cut) {
+			c->line[c->used++] = buf[i];
+			c->cut = c->used == sizeof(c->line);
+			if (c->cut)
+				chat_post(c);
+		}
+	}
+	return 0;
+}
+
+/* chat_end(c): there is no more to come; half a line is a line as well. */
+static void chat_end(struct chat *c)
+{
+	if (c->used > 0)
+		chat_post(c);
+}
+
+/* chat_tell(c, what): all others hear that c's member has done that. */
+static void chat_tell(struct chat *c, const char *what)
+{
+	char text[AROUND];
+	int n = sprintf(text, "* %s %s\n", c->name, what);
+
+	room_post(c->self->tells, c->self, text, (size_t)n);
+}
+
+/* chat_new(): for one member; NULL with errno. */
+static struct chat *chat_new(void)
+{
+	return (struct chat *)(void *)buffer_new(sizeof(struct chat));
+}
+
+/* chat_join(c, m, peer): m, which is in the room, is in the chat. */
+static void chat_join(struct chat *c, struct member *m, const struct addr *peer)
+{
+	bool six = peer->sa.sa_family == AF_INET6;
+	char host[ADDR_TEXT];
+
+	c->self = m;
+	if (peer->sa.sa_family == AF_UNIX)
+		snprintf(c->name, NAME_TEXT, "unix-%u",
+			(unsigned int)(m->id - CONSOLE_ID));
+	else
+		snprintf(c->name, NAME_TEXT, six ? "[%s]:%d" : "%s:%d",
+			addr_host(peer, host), addr_port(peer));
+	chat_tell(c, "joined");
+}
+
+/*
+ * chat_leave(c): its member will say no more, though it may hear on: a FIN
+ * does not tell the one from the other.
+ */
+static void chat_leave(struct chat **c)
+{
+	if (!*c)
+		return;
+	chat_end(*c);
+	chat_tell(*c, "left");
+	buffer_free((char *)*c, sizeof(**c));
+	*c = NULL;
 }
 
 /*
@@ -5741,6 +5904,8 @@ struct hub {
 	struct room peers;   /* what the peers hear */
 	struct room console; /* what standard output hears, in a relay */
 	struct member self;  /* the console */
+	struct chat *chat;   /* the console's lines, in a chat */
+	bool relay;          /* the peers do not hear each other */
 	bool leave_at_end;   /* a peer that ended does not stay */
 };
 
@@ -5753,15 +5918,23 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 	struct member m = {
 		.hears = &h->peers, .tells = h->self.hears, .fd = fd
 	};
+	struct chat *chat = h->chat ? chat_new() : NULL;
 	enum outcome how;
 
+	if (h->chat && !chat) {
+		say("cannot serve a peer: %s", strerror(errno));
+		stream_close(fd, true);
+		return -1;
+	}
 	target_place(&anyone, peer, m.place);
 	m.hush.limit = SECOND;
 	m.silence.limit = o->idle;
 	m.flow.from = (struct end){ .kind = STREAM, .fd = fd };
 	m.flow.to = (struct end){ .kind = SINK,
-		.arg = &m,
-		.take = o->send_only ? nothing_taken : member_take };
+		.arg = chat ? (void *)chat : &m,
+		.take = chat           ? chat_take
+			: o->send_only ? nothing_taken
+				       : member_take };
 	m.flow.session = &m;
 	m.flow.lean = true;
 	if (o->idle < NEVER) {
@@ -5770,10 +5943,16 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 		sock_timeouts(fd, m.flow.span);
 	}
 	room_join(&h->peers, &m);
+	if (chat)
+		chat_join(chat, &m, peer);
 	how = pump(&m.flow);
-	if (how == ENDED && !h->leave_at_end)
+	if (how == ENDED && !h->leave_at_end) {
+		member_end(&m);
+		chat_leave(&chat);
 		member_stay(&m);
+	}
 	room_leave(&h->peers, &m);
+	chat_leave(&chat);
 	if (!m.gone && !m.fin && !o->reset)
 		m.fin = shutdown(fd, SHUT_WR) == 0;
 	if (!m.gone && how != NOT_READ)
@@ -5787,7 +5966,7 @@ static void hub_closing(void *arg)
 {
 	struct hub *h = arg;
 
-	if (h->o->hub)
+	if (!h->relay)
 		room_close(&h->peers);
 }
 
@@ -5810,20 +5989,27 @@ static void *hub_input(void *arg)
 				  .arg = &h->peers },
 		.to = { .kind = SINK, .take = member_take, .arg = &h->self } };
 
+	if (h->chat)
+		f.to = (struct end){
+			.kind = SINK, .take = chat_take, .arg = h->chat
+		};
 	if (pump(&f) == NOT_READ)
 		say("read from standard input failed: %s", why.text);
-	if (!h->o->hub && !h->o->no_shutdown && !h->o->reset)
+	if (h->chat)
+		chat_end(h->chat);
+	if (h->relay && !h->o->no_shutdown && !h->o->reset)
 		room_end(&h->peers, value(&f.got) > 0);
 	return NULL;
 }
 
 /*
- * hub_run(o): -lb, where all hear all, or -lk, where only the console hears
- * the peers and they hear only it.
+ * hub_run(o): -lb and --chat, where all hear all, or -lk, where only the
+ * console hears the peers and they hear only it.
  */
 static int hub_run(const struct options *o)
 {
 	static struct hub h;
+	static struct chat chat = { .self = &h.self, .name = "server" };
 	static struct server s = {
 		.service = hub_service, .closing = hub_closing, .arg = &h
 	};
@@ -5832,8 +6018,10 @@ static int hub_run(const struct options *o)
 	h.o = o;
 	h.self.fd = -1;
 	h.self.tells = &h.peers;
-	h.self.hears = o->hub ? &h.peers : &h.console;
-	h.leave_at_end = !o->hub && (o->recv_only || isatty(STDIN_FILENO));
+	h.relay = !o->hub && !o->chat;
+	h.chat = o->chat ? &chat : NULL;
+	h.self.hears = h.relay ? &h.console : &h.peers;
+	h.leave_at_end = h.relay && (o->recv_only || isatty(STDIN_FILENO));
 	if (room_init(&h.peers) < 0 || room_init(&h.console) < 0)
 		return complain();
 	room_join(h.self.hears, &h.self);
