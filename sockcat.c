@@ -87,6 +87,7 @@ enum {
 	RING_SIZE = 4 * 1024 * 1024, /* bytes a room holds for laggards */
 	DATAGRAMS_SIZE = 4 * 1024 * 1024, /* wanted of a listener's queue */
 	DELIVERY = 256 * 1024,            /* bytes to one laggard in one go */
+	PARTS = 32,                       /* messages sent in one call */
 };
 
 static const int64_t race_delay = 250 * MS;     /* RFC 8305, section 5 */
@@ -4504,10 +4505,11 @@ static int server_stay(struct server *s)
  * ---- room -----------------------------------------------------------------
  *
  * A hub: members, one ring of messages, a cursor per member.  Whoever posts
- * also sends to each member that has kept up, without blocking; a member that
- * lags is caught up from the ring by the room's courier.  The console writes
- * standard output at its own pace: the room waits for it.  So every member
- * hears the same order, and never itself.
+ * also sends to each member that has kept up, without blocking; what others
+ * want to post meanwhile goes out together after that.  A member that lags is
+ * caught up from the ring by the room's courier.  The console writes standard
+ * output at its own pace: the room waits for it.  So every member hears the
+ * same order, and never itself.
  *
  * In a hub all hear and tell one room.  When a listener relays for several
  * peers there are two: the console tells the peers one and hears the other.
@@ -4537,8 +4539,22 @@ struct member {
 	bool ended; /* it will post no more */
 };
 
+/* A message that is not in the ring yet, on the stack of who posts it. */
+struct post {
+	struct post *next;
+	uint32_t from;
+	const char *buf;
+	size_t size;
+	enum { QUEUED, TAKEN, POSTED } state;
+};
+
 struct room {
-	pthread_mutex_t turn; /* one poster at a time: one order for all */
+	pthread_mutex_t queue; /* guards these; never held with lock */
+	struct post *first, **last;
+	bool busy;                /* one spreads posts: one order for all */
+	unsigned int batch;       /* which one it spreads */
+	pthread_cond_t spread[2]; /* the even batches, the odd ones */
+
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t posted, moved;
 	char *ring;
@@ -4573,7 +4589,10 @@ static uint64_t record_next(struct room *r, uint64_t at)
 static int room_init(struct room *r)
 {
 	memset(r, 0, sizeof(*r));
-	pthread_mutex_init(&r->turn, NULL);
+	pthread_mutex_init(&r->queue, NULL);
+	r->last = &r->first;
+	signal_init(&r->spread[0]);
+	signal_init(&r->spread[1]);
 	pthread_mutex_init(&r->lock, NULL);
 	signal_init(&r->posted);
 	signal_init(&r->moved);
@@ -4592,6 +4611,12 @@ static void room_wake(struct room *r)
 		return; /* full: it will wake up */
 }
 
+/* member_skips(m, rec): it is not for m. */
+static bool member_skips(const struct member *m, const struct record *rec)
+{
+	return rec->from == PADDING || rec->from == m->id;
+}
+
 /*
  * member_lost(r, m): bytes posted for m that it did not get.
  */
@@ -4600,8 +4625,7 @@ static long long member_lost(struct room *r, const struct member *m)
 	long long lost = 0;
 
 	for (uint64_t at = m->at; at < r->head; at = record_next(r, at))
-		if (record_at(r, at)->from != PADDING &&
-			record_at(r, at)->from != m->id)
+		if (!member_skips(m, record_at(r, at)))
 			lost += record_at(r, at)->size;
 	return lost - m->part;
 }
@@ -4642,41 +4666,77 @@ static void member_finish(struct room *r, struct member *m)
 }
 
 /*
+ * member_gather(r, m, part, most): what m has not heard, at most so many bytes
+ * or one message; how many parts that makes.
+ */
+static int member_gather(struct room *r, const struct member *m,
+	struct iovec part[PARTS], size_t most)
+{
+	size_t had = m->part, sum = 0;
+	struct record *rec;
+	int n = 0;
+
+	for (uint64_t at = m->at; at < r->head && n < PARTS && sum < most;
+		at = record_next(r, at)) {
+		rec = record_at(r, at);
+		if (member_skips(m, rec))
+			continue;
+		part[n++] = (struct iovec){ (char *)(rec + 1) + had,
+			rec->size - had };
+		sum += rec->size - had;
+		had = 0;
+	}
+	return n;
+}
+
+/* member_advance(r, m, n): m has n bytes more; and passes what it skips. */
+static void member_advance(struct room *r, struct member *m, size_t n)
+{
+	struct record *rec;
+
+	for (; m->at < r->head; m->at = record_next(r, m->at)) {
+		rec = record_at(r, m->at);
+		if (member_skips(m, rec))
+			continue;
+		if (n < rec->size - m->part) {
+			m->part += (uint32_t)n;
+			return;
+		}
+		n -= rec->size - m->part;
+		m->part = 0;
+	}
+}
+
+/*
  * deliver(r, m): send m what it has not heard, without blocking; mark whether
  * it lags.  With r->lock held.
  */
 static void deliver(struct room *r, struct member *m)
 {
-	struct record *rec;
+	struct iovec part[PARTS];
+	struct msghdr message = { .msg_iov = part };
 	size_t left = DELIVERY;
 	bool lagged = m->lags;
-	ssize_t n;
+	ssize_t n = 0;
+	int parts;
 
-	while (m->at < r->head && left > 0) {
-		rec = record_at(r, m->at);
-		if (rec->from == PADDING || rec->from == m->id) {
-			m->at = record_next(r, m->at);
-			continue;
-		}
-		n = send(m->fd, (char *)(rec + 1) + m->part,
-			rec->size - m->part, MSG_DONTWAIT);
+	while (left > 0 && (parts = member_gather(r, m, part, left)) > 0) {
+		message.msg_iovlen = (size_t)parts;
+		n = sendmsg(m->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
-			errno != ENOBUFS) {
-			member_drop(r, m, strerror(errno));
-			return;
-		}
 		if (n < 0)
 			break;
 		add(&m->sent, n);
 		left = (size_t)n < left ? left - (size_t)n : 0;
-		m->part += (uint32_t)n;
-		if (m->part < rec->size)
-			continue;
-		m->part = 0;
-		m->at = record_next(r, m->at);
+		member_advance(r, m, (size_t)n);
 	}
+	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
+		errno != ENOBUFS) {
+		member_drop(r, m, strerror(errno));
+		return;
+	}
+	member_advance(r, m, 0);
 	m->lags = m->at < r->head;
 	r->laggards += m->lags - lagged;
 	if (r->head - m->at <= RING_SIZE / 2)
@@ -4709,7 +4769,7 @@ static struct member *room_slowest(struct room *r, uint64_t need)
  * room_make_space(r, need): wait until need bytes fit in the ring.  Each peer
  * that is a whole ring behind is charged with the wait, and dropped when that
  * makes a second since it was last within half a ring.  For standard output
- * everybody waits.  With r->turn and r->lock held.
+ * everybody waits.  With r->lock held, by the one that spreads.
  */
 static void room_make_space(struct room *r, uint64_t need)
 {
@@ -4735,7 +4795,7 @@ static void room_make_space(struct room *r, uint64_t need)
 
 /*
  * room_wait_for_readers(r, need): the console's input waits as long as
- * those that are behind make progress, without holding the turn.
+ * those that are behind make progress, before it is queued.
  */
 static void room_wait_for_readers(struct room *r, uint64_t need)
 {
@@ -4772,41 +4832,108 @@ static uint64_t room_pad(const struct room *r, uint64_t need)
 }
 
 /*
- * room_post(r, from, buf, size): have all others hear it.  What the console
- * posts waits until there is somebody to hear it.
+ * room_take(r, need): the posts of the next batch, all that wait as far as
+ * they fit in one delivery, and what they need in the ring.  With r->queue
+ * held.
  */
-static void room_post(
-	struct room *r, const struct member *from, const char *buf, size_t size)
+static struct post *room_take(struct room *r, uint64_t *need)
 {
-	uint64_t need = record_room(size), pad, start;
-	bool console = from->fd < 0;
+	struct post *batch = r->first, *p = batch;
 
-	pthread_mutex_lock(&r->lock);
-	while (console && r->peers == 0)
-		signal_wait(&r->moved, &r->lock, NEVER);
-	if (console)
-		room_wait_for_readers(r, need + room_pad(r, need));
-	pthread_mutex_unlock(&r->lock);
+	p->state = TAKEN;
+	*need = record_room(p->size);
+	while (p->next && *need + record_room(p->next->size) <= DELIVERY) {
+		p = p->next;
+		p->state = TAKEN;
+		*need += record_room(p->size);
+	}
+	r->first = p->next;
+	if (!r->first)
+		r->last = &r->first;
+	p->next = NULL;
+	return batch;
+}
 
-	pthread_mutex_lock(&r->turn);
+/* room_spread(r, batch, need): put it in the ring, and send it to all. */
+static void room_spread(struct room *r, const struct post *batch, uint64_t need)
+{
+	uint64_t pad, start;
+
 	pthread_mutex_lock(&r->lock);
 	pad = room_pad(r, need);
 	room_make_space(r, need + pad);
 	start = r->head;
 	if (pad > 0)
 		room_put(r, PADDING, NULL, pad - sizeof(struct record));
-	room_put(r, from->id, buf, size);
+	for (; batch; batch = batch->next)
+		room_put(r, batch->from, batch->buf, batch->size);
 	for (struct member *m = r->members, *next; m; m = next) {
 		next = m->next;
 		if (m->fd < 0)
 			pthread_cond_signal(&r->posted);
-		else if (m->gone)
+		else if (m->gone || m->fin)
 			m->at = r->head;
 		else if (m->at == start)
 			deliver(r, m);
 	}
 	pthread_mutex_unlock(&r->lock);
-	pthread_mutex_unlock(&r->turn);
+}
+
+/*
+ * room_enter(r, p): wait until p is in the ring, and sent to all that keep up.
+ * Whoever finds nobody at it spreads what waits, its own and that of others,
+ * who sleep until their batch is done, or until one of them has to go on.
+ */
+static void room_enter(struct room *r, struct post *p)
+{
+	struct post *batch;
+	uint64_t need;
+
+	pthread_mutex_lock(&r->queue);
+	*r->last = p;
+	r->last = &p->next;
+	while (p->state != POSTED) {
+		if (r->busy) {
+			signal_wait(
+				&r->spread[(r->batch + (p->state == QUEUED)) %
+					2],
+				&r->queue, NEVER);
+			continue;
+		}
+		r->busy = true;
+		r->batch++;
+		batch = room_take(r, &need);
+		pthread_mutex_unlock(&r->queue);
+		room_spread(r, batch, need);
+		pthread_mutex_lock(&r->queue);
+		for (; batch; batch = batch->next)
+			batch->state = POSTED;
+		r->busy = false;
+		pthread_cond_broadcast(&r->spread[r->batch % 2]);
+		if (r->first)
+			pthread_cond_signal(&r->spread[(r->batch + 1) % 2]);
+	}
+	pthread_mutex_unlock(&r->queue);
+}
+
+/*
+ * room_post(r, from, buf, size): have all others hear it.  What the console
+ * posts waits until there is somebody to hear it.
+ */
+static void room_post(
+	struct room *r, const struct member *from, const char *buf, size_t size)
+{
+	struct post p = { .from = from->id, .buf = buf, .size = size };
+	uint64_t need = record_room(size);
+
+	if (from->fd < 0) {
+		pthread_mutex_lock(&r->lock);
+		while (r->peers == 0)
+			signal_wait(&r->moved, &r->lock, NEVER);
+		room_wait_for_readers(r, need + room_pad(r, need));
+		pthread_mutex_unlock(&r->lock);
+	}
+	room_enter(r, &p);
 }
 
 /* member_take(member, buf, n): the sink of a flow that ends in a room. */
@@ -4989,9 +5116,17 @@ static void room_flush(struct room *r, struct member *console)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* member_end(m): the peer has ended its side; what it misses is not lost. */
+static void member_end(struct member *m)
+{
+	pthread_mutex_lock(&m->hears->lock);
+	m->ended = true;
+	pthread_mutex_unlock(&m->hears->lock);
+}
+
 /*
- * member_stay(m): the peer has ended its side; it goes on hearing until it is
- * gone, or has got the FIN.
+ * member_stay(m): it has ended and goes on hearing until it is gone, or has
+ * got the FIN.
  */
 static void member_stay(struct member *m)
 {
@@ -5000,7 +5135,6 @@ static void member_stay(struct member *m)
 		m->flow.tick ? tick_span(m->silence.limit, NEVER, NEVER) : 0;
 
 	pthread_mutex_lock(&m->hears->lock);
-	m->ended = true;
 	member_finish(m->hears, m);
 	pthread_mutex_unlock(&m->hears->lock);
 	if (room_is_silent(m->hears))
@@ -5022,6 +5156,162 @@ static bool member_tick(void *arg)
 			unacknowledged(m->fd));
 	pthread_mutex_unlock(&m->hears->lock);
 	return passed;
+}
+
+/*
+ * In a chat each member posts whole lines, with its name before them, so that
+ * half lines never mix.  What could draw on a terminal, or is no UTF-8, is
+ * shown as \xHH.
+ */
+enum {
+	LINE_MOST = 4096, /* bytes of a line; longer ones are cut */
+	LINE_SHORT = 200, /* ... for which no memory is asked for */
+	CHARACTER = 4,    /* bytes of one at most, and of a byte shown */
+	NAME_TEXT = ADDR_TEXT + 16,
+	AROUND = NAME_TEXT + 16, /* what is not the line itself */
+};
+
+struct chat {
+	struct member *self;
+	char name[NAME_TEXT];
+	bool cut;    /* the rest of the line is passed over */
+	size_t used; /* bytes of the line so far */
+	char line[LINE_MOST + CHARACTER];
+};
+
+/*
+ * character_size(text, n): how many of n bytes are the first character; 0 if
+ * it is none, or not to be shown as it is.
+ */
+static size_t character_size(const char *text, size_t n)
+{
+	static const uint32_t least[] = { [2] = 0xA0, 0x800, 0x10000 };
+	const unsigned char *s = (const unsigned char *)text;
+	size_t size = s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
+	uint32_t code = s[0] & (0x7FU >> size);
+
+	if (s[0] < 0x80)
+		return s[0] == '\t' || (s[0] >= ' ' && s[0] < 0x7F);
+	if (s[0] < 0xC0 || s[0] > 0xF7 || size > n)
+		return 0;
+	for (size_t i = 1; i < size; i++) {
+		if ((s[i] & 0xC0) != 0x80)
+			return 0;
+		code = code << 6 | (s[i] & 0x3F);
+	}
+	if (code < least[size] || code > 0x10FFFF ||
+		(code >= 0xD800 && code <= 0xDFFF))
+		return 0;
+	return size;
+}
+
+/* chat_show(c, most, to): c's line, at most so many bytes of it; its size. */
+static size_t chat_show(const struct chat *c, size_t most, char *to)
+{
+	char *p = to + sprintf(to, "<%s> ", c->name);
+	size_t at = 0, size;
+
+	while (at < c->used) {
+		size = character_size(c->line + at, c->used - at);
+		if (at + (size > 0 ? size : 1) > most)
+			break;
+		memcpy(p, c->line + at, size);
+		p += size;
+		at += size;
+		if (size == 0)
+			p += sprintf(
+				p, "\\x%02X", (unsigned char)c->line[at++]);
+	}
+	p += sprintf(p, "%s\n", at < c->used ? " [cut]" : "");
+	return (size_t)(p - to);
+}
+
+/* chat_post(c): the line that c holds, complete or all there will be. */
+static void chat_post(struct chat *c)
+{
+	char small[AROUND + LINE_SHORT * CHARACTER], *large = NULL, *text;
+	size_t n, size = AROUND + c->used * CHARACTER;
+
+	if (c->used > LINE_SHORT)
+		large = buffer_new(size);
+	text = large ? large : small;
+	n = chat_show(c, text == large ? LINE_MOST : LINE_SHORT, text);
+	c->used = 0;
+	room_post(c->self->tells, c->self, text, n);
+	buffer_free(large, size);
+}
+
+/* chat_take(chat, buf, n): the sink of a flow that ends in a chat. */
+static int chat_take(void *arg, const char *buf, size_t n)
+{
+	struct chat *c = arg;
+
+	for (size_t i = 0; i < n; i++) {
+		if (buf[i] == '\n' && !c->cut) {
+			c->used -= c->used > 0 && c->line[c->used - 1] == '\r';
+			chat_post(c);
+		} else if (buf[i] == '\n') {
+			c->cut = false;
+		} else if (!c->cut) {
+			c->line[c->used++] = buf[i];
+			c->cut = c->used == sizeof(c->line);
+			if (c->cut)
+				chat_post(c);
+		}
+	}
+	return 0;
+}
+
+/* chat_end(c): there is no more to come; half a line is a line as well. */
+static void chat_end(struct chat *c)
+{
+	if (c->used > 0)
+		chat_post(c);
+}
+
+/* chat_tell(c, what): all others hear that c's member has done that. */
+static void chat_tell(struct chat *c, const char *what)
+{
+	char text[AROUND];
+	int n = sprintf(text, "* %s %s\n", c->name, what);
+
+	room_post(c->self->tells, c->self, text, (size_t)n);
+}
+
+/* chat_new(): for one member; NULL with errno. */
+static struct chat *chat_new(void)
+{
+	return (struct chat *)(void *)buffer_new(sizeof(struct chat));
+}
+
+/* chat_join(c, m, peer): m, which is in the room, is in the chat. */
+static void chat_join(struct chat *c, struct member *m, const struct addr *peer)
+{
+	bool six = peer->sa.sa_family == AF_INET6;
+	char host[ADDR_TEXT];
+
+	c->self = m;
+	if (peer->sa.sa_family == AF_UNIX)
+		snprintf(c->name, NAME_TEXT, "unix-%u",
+			(unsigned int)(m->id - CONSOLE_ID));
+	else
+		snprintf(c->name, NAME_TEXT, six ? "[%s]:%d" : "%s:%d",
+			addr_host(peer, host), addr_port(peer));
+	chat_tell(c, "joined");
+}
+
+/*
+ * chat_leave(c): its member will say no more, though it may hear on: a FIN
+ * does not tell the one from the other.
+ */
+static void chat_leave(struct chat **c)
+{
+	if (!*c)
+		return;
+	chat_end(*c);
+	chat_tell(*c, "left");
+	buffer_free((char *)*c, sizeof(**c));
+	*c = NULL;
 }
 
 /*
@@ -6145,6 +6435,8 @@ struct hub {
 	struct room peers;   /* what the peers hear */
 	struct room console; /* what standard output hears, in a relay */
 	struct member self;  /* the console */
+	struct chat *chat;   /* the console's lines, in a chat */
+	bool relay;          /* the peers do not hear each other */
 	bool leave_at_end;   /* a peer that ended does not stay */
 };
 
@@ -6157,15 +6449,23 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 	struct member m = {
 		.hears = &h->peers, .tells = h->self.hears, .fd = fd
 	};
+	struct chat *chat = h->chat ? chat_new() : NULL;
 	enum outcome how;
 
+	if (h->chat && !chat) {
+		say("cannot serve a peer: %s", strerror(errno));
+		stream_close(fd, true);
+		return -1;
+	}
 	target_place(&anyone, peer, m.place);
 	m.hush.limit = SECOND;
 	m.silence.limit = o->idle;
 	m.flow.from = (struct end){ .kind = STREAM, .fd = fd };
 	m.flow.to = (struct end){ .kind = SINK,
-		.arg = &m,
-		.take = o->send_only ? nothing_taken : member_take };
+		.arg = chat ? (void *)chat : &m,
+		.take = chat           ? chat_take
+			: o->send_only ? nothing_taken
+				       : member_take };
 	m.flow.session = &m;
 	m.flow.lean = true;
 	if (o->idle < NEVER) {
@@ -6174,10 +6474,16 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 		sock_timeouts(fd, m.flow.span);
 	}
 	room_join(&h->peers, &m);
+	if (chat)
+		chat_join(chat, &m, peer);
 	how = pump(&m.flow);
-	if (how == ENDED && !h->leave_at_end)
+	if (how == ENDED && !h->leave_at_end) {
+		member_end(&m);
+		chat_leave(&chat);
 		member_stay(&m);
+	}
 	room_leave(&h->peers, &m);
+	chat_leave(&chat);
 	if (!m.gone && !m.fin && !o->reset)
 		m.fin = shutdown(fd, SHUT_WR) == 0;
 	if (!m.gone && how != NOT_READ)
@@ -6191,7 +6497,7 @@ static void hub_closing(void *arg)
 {
 	struct hub *h = arg;
 
-	if (h->o->hub)
+	if (!h->relay)
 		room_close(&h->peers);
 }
 
@@ -6214,20 +6520,27 @@ static void *hub_input(void *arg)
 				  .arg = &h->peers },
 		.to = { .kind = SINK, .take = member_take, .arg = &h->self } };
 
+	if (h->chat)
+		f.to = (struct end){
+			.kind = SINK, .take = chat_take, .arg = h->chat
+		};
 	if (pump(&f) == NOT_READ)
 		say("read from standard input failed: %s", why.text);
-	if (!h->o->hub && !h->o->no_shutdown && !h->o->reset)
+	if (h->chat)
+		chat_end(h->chat);
+	if (h->relay && !h->o->no_shutdown && !h->o->reset)
 		room_end(&h->peers, value(&f.got) > 0);
 	return NULL;
 }
 
 /*
- * hub_run(o): -lb, where all hear all, or -lk, where only the console hears
- * the peers and they hear only it.
+ * hub_run(o): -lb and --chat, where all hear all, or -lk, where only the
+ * console hears the peers and they hear only it.
  */
 static int hub_run(const struct options *o)
 {
 	static struct hub h;
+	static struct chat chat = { .self = &h.self, .name = "server" };
 	static struct server s = {
 		.service = hub_service, .closing = hub_closing, .arg = &h
 	};
@@ -6236,8 +6549,10 @@ static int hub_run(const struct options *o)
 	h.o = o;
 	h.self.fd = -1;
 	h.self.tells = &h.peers;
-	h.self.hears = o->hub ? &h.peers : &h.console;
-	h.leave_at_end = !o->hub && (o->recv_only || isatty(STDIN_FILENO));
+	h.relay = !o->hub && !o->chat;
+	h.chat = o->chat ? &chat : NULL;
+	h.self.hears = h.relay ? &h.console : &h.peers;
+	h.leave_at_end = h.relay && (o->recv_only || isatty(STDIN_FILENO));
 	if (room_init(&h.peers) < 0 || room_init(&h.console) < 0)
 		return complain();
 	room_join(h.self.hears, &h.self);

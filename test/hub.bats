@@ -115,6 +115,21 @@ join() {
 	room order 4 6 400 "$PORT"
 }
 
+@test "one order for all: 20 members, who all talk at once" {
+	listen srv -b 127.0.0.1 0
+	room order 20 1 60 "$PORT"
+	run ! grep 'not delivered' "$T/srv.err"
+}
+
+@test "... with small buffers, so that all lag and messages are sent in parts" {
+	listen srv -b 127.0.0.1 0
+	room --rcvbuf 5000 order 20 1 40 "$PORT"
+	run ! grep 'not delivered' "$T/srv.err"
+	listen usrv -bU "$T/sock"
+	room -U "$T/sock" order 20 1 30
+	run ! grep 'not delivered' "$T/usrv.err"
+}
+
 @test "one order for all over a Unix socket, and the console hears all" {
 	listen srv -bU "$T/sock"
 	room -U "$T/sock" order 4 2 300

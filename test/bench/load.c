@@ -12,6 +12,9 @@
  *	load hub PORT N W SIZE SECS [stalled | trickle]
  *	                                deliveries a second to N receivers of
  *	                                one sender, W messages in flight
+ *	load talk PORT N W SIZE SECS    deliveries a second while N members of
+ *	                                a hub all talk, each at most W messages
+ *	                                ahead of what it has heard
  *	load udp PORT N SECS            round trips a second of N peers
  *	load blast PORT SIZE SECS       datagrams, as fast as they can be sent
  *	load spawn N COMMAND ...        start to exit of a command, N times
@@ -623,6 +626,85 @@ static int hub(int argc, char **argv)
 	return 0;
 }
 
+/* ---- a hub in which all talk ------------------------------------------ */
+
+struct talker {
+	int fd;
+	long long sent, heard; /* bytes */
+};
+
+/* talker_send(t, n, ahead, size): as much as it may be ahead. */
+static void talker_send(struct talker *t, long n, long ahead, long size)
+{
+	long long due = (t->heard / (n - 1) / size + ahead) * size;
+	ssize_t r;
+
+	while (t->sent < due) {
+		r = send(t->fd, scratch, (size_t)(due - t->sent < size
+			? due - t->sent : size), MSG_DONTWAIT);
+		if (r < 0 && errno == EAGAIN)
+			return;
+		if (r < 0)
+			err(1, "send");
+		t->sent += r;
+	}
+}
+
+static void talker_hear(struct talker *t)
+{
+	ssize_t r = recv(t->fd, scratch, sizeof(scratch), MSG_DONTWAIT);
+
+	if (r == 0 || (r < 0 && errno != EAGAIN))
+		errx(1, "a member was dropped");
+	t->heard += r > 0 ? r : 0;
+}
+
+static int talk(int argc, char **argv)
+{
+	int poller = epoll_create1(EPOLL_CLOEXEC), *fds, k;
+	struct epoll_event events[EVENTS];
+	struct talker *all;
+	long long *got, heard = 0;
+	long n, ahead, size;
+	double start, end;
+
+	if (argc != 5)
+		return 2;
+	n = number(argv[1]);
+	ahead = number(argv[2]);
+	size = number(argv[3]);
+	if (n < 2 || ahead < 1 || size < 1 || size > (long)sizeof(scratch))
+		return 2;
+	alarm((unsigned int)(2 * PATIENCE + number(argv[4])));
+	fds = dial_all(number(argv[0]), n, false);
+	got = calloc((size_t)n, sizeof(*got));
+	all = calloc((size_t)n, sizeof(*all));
+	if (!got || !all)
+		err(1, "memory");
+	for (long i = 0; i < n; i++) {
+		watch(poller, fds[i], EPOLLIN, i);
+		all[i].fd = fds[i];
+	}
+	greet(fds[0], poller, fds, got, n, 1, 0);
+	start = now();
+	end = start + (double)number(argv[4]);
+	for (long i = 0; i < n; i++)
+		talker_send(&all[i], n, ahead, size);
+	while (now() < end) {
+		k = epoll_wait(poller, events, EVENTS, 100);
+		for (int i = 0; i < k; i++) {
+			struct talker *t = &all[events[i].data.u64];
+
+			talker_hear(t);
+			talker_send(t, n, ahead, size);
+		}
+	}
+	for (long i = 0; i < n; i++)
+		heard += all[i].heard / size;
+	printf("%.0f\n", (double)heard / (now() - start));
+	return 0;
+}
+
 /* ---- datagrams -------------------------------------------------------- */
 
 static double udp_one(int fd, long secs, long long *lost)
@@ -793,7 +875,7 @@ static const struct {
 } jobs[] = {
 	{ "source", source }, { "drain", drain }, { "echo", echo },
 	{ "churn", churn }, { "idle", idle }, { "members", members },
-	{ "hub", hub }, { "udp", udp }, { "blast", blast },
+	{ "hub", hub }, { "talk", talk }, { "udp", udp }, { "blast", blast },
 	{ "spawn", spawn },
 };
 

@@ -3,7 +3,7 @@ the first word after the options, its own arguments follow; the port comes
 last.  Each scene says `well` at its end, or what was wrong.
 
     order POSTERS LISTENERS MESSAGES
-        all join; POSTERS (at most 8) post MESSAGES of all lengths each at the
+        all join; POSTERS (at most 64) post MESSAGES of all lengths each at the
         same time, in bytes that nobody else uses; everybody hears all bytes
         but its own, and all in one order
     stall COUNT BYTES HOW
@@ -123,7 +123,8 @@ def order(posters, listeners, messages):
     members = [join() for _ in range(posters + listeners)]
     ears = meet(members)
     noise = [random.Random(n) for n in range(posters)]
-    texts = [[bytes(0x80 + 16 * n + r.randrange(16)
+    width = min(16, 128 // posters)
+    texts = [[bytes(0x80 + width * n + r.randrange(width)
                     for _ in range(r.choice((1, 10, 100, 1000, 5000))))
               for _ in range(messages)] for n, r in enumerate(noise)]
 
@@ -142,7 +143,8 @@ def order(posters, listeners, messages):
         e.until(lambda e=e, i=i: e.high >= sum(sizes) - sizes[i])
     heard = [bytes(b for b in e.raw if b >= 0x80) for e in ears]
     full = heard[-1]
-    own = [bytes(range(0x80 + 16 * n, 0x90 + 16 * n)) for n in range(posters)]
+    own = [bytes(range(0x80 + width * n, 0x80 + width * (n + 1)))
+           for n in range(posters)]
     for n in range(posters):
         others = bytes(b for b in range(256) if b not in own[n])
         if full.translate(None, others) != b"".join(texts[n]):
