@@ -427,11 +427,11 @@ answered() {
 
 @test "a long list: the first, one within, and the last count" {
 	need_linux
-	for i in 0 {2..254}; do
-		for k in {0..255}; do
-			echo "127.$k.$i.9"
-		done
-	done >"$T/list"
+	awk 'BEGIN {
+		for (i = 0; i < 255; i++)
+			for (k = 0; i != 1 && k < 256; k++)
+				print "127." k "." i ".9"
+	}' >"$T/list"
 	echo_with --allowfile "$T/list"
 	calls 127.0.0.9=in 127.255.254.9=in 127.99.111.9=in 127.0.0.8=out \
 	    127.0.1.9=out 127.255.254.10=out
