@@ -4535,7 +4535,7 @@ struct member {
 	uint32_t part; /* bytes of it that it has */
 	atomic_llong sent;
 	int64_t owed; /* time that others have waited for it */
-	bool lags, gone, evicted, fin, lost;
+	bool lags, gone, evicted, fin, lost, broken;
 	bool ended; /* it will post no more */
 };
 
@@ -4618,11 +4618,12 @@ static bool member_skips(const struct member *m, const struct record *rec)
 }
 
 /*
- * member_lost(r, m): bytes posted for m that it did not get.
+ * member_lost(r, m, cut): bytes posted for m that it did not get; cut: nor
+ * will it get what has not been acknowledged.
  */
-static long long member_lost(struct room *r, const struct member *m)
+static long long member_lost(struct room *r, const struct member *m, bool cut)
 {
-	long long lost = 0;
+	long long lost = cut ? unacknowledged(m->fd) - m->fin : 0;
 
 	for (uint64_t at = m->at; at < r->head; at = record_next(r, at))
 		if (!member_skips(m, record_at(r, at)))
@@ -4636,7 +4637,7 @@ static long long member_lost(struct room *r, const struct member *m)
  */
 static void member_drop(struct room *r, struct member *m, const char *reason)
 {
-	long long lost = member_lost(r, m);
+	long long lost = member_lost(r, m, true);
 
 	if (lost > 0 && !m->ended)
 		say("%s: %s; %lld bytes not delivered", m->place, reason, lost);
@@ -5017,7 +5018,7 @@ static void room_leave(struct room *r, struct member *m)
 	long long lost;
 
 	pthread_mutex_lock(&r->lock);
-	lost = m->gone || m->ended ? 0 : member_lost(r, m);
+	lost = m->gone || m->ended ? 0 : member_lost(r, m, m->broken);
 	if (lost > 0)
 		say("%s: connection lost; %lld bytes not delivered", m->place,
 			lost);
@@ -5097,14 +5098,20 @@ static bool room_is_silent(struct room *r)
 	return silent;
 }
 
+/* room_rest(r): if nobody will ever speak again there, it ends. */
+static void room_rest(struct room *r)
+{
+	if (room_is_silent(r))
+		room_end(r, true);
+}
+
 /* room_close(r): nobody else will join; it ends with those who are there. */
 static void room_close(struct room *r)
 {
 	pthread_mutex_lock(&r->lock);
 	r->closed = true;
 	pthread_mutex_unlock(&r->lock);
-	if (room_is_silent(r))
-		room_end(r, true);
+	room_rest(r);
 }
 
 /* room_flush(r, console): wait until the console has written all it heard. */
@@ -5137,8 +5144,7 @@ static void member_stay(struct member *m)
 	pthread_mutex_lock(&m->hears->lock);
 	member_finish(m->hears, m);
 	pthread_mutex_unlock(&m->hears->lock);
-	if (room_is_silent(m->hears))
-		room_end(m->hears, true);
+	room_rest(m->hears);
 	while (poll(&p, 1, step ? poll_time(after(step)) : -1) <= 0)
 		if (m->flow.tick && m->flow.tick(m))
 			return;
@@ -6482,8 +6488,10 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 		chat_leave(&chat);
 		member_stay(&m);
 	}
+	m.broken = how == NOT_READ;
 	room_leave(&h->peers, &m);
 	chat_leave(&chat);
+	room_rest(&h->peers);
 	if (!m.gone && !m.fin && !o->reset)
 		m.fin = shutdown(fd, SHUT_WR) == 0;
 	if (!m.gone && how != NOT_READ)
