@@ -19,6 +19,11 @@ need_bulk() {
 	[ "${VARIANT:-}" != torture ] || skip "moves one byte at a time"
 }
 
+# not_portable: a build with -DPORTABLE lacks what is tested.
+not_portable() {
+	[ "${VARIANT:-}" != portable ] || skip "this build is portable"
+}
+
 # ended NAME STATUS: it ends like that.
 ended() {
 	wait_exit "$1" 25
@@ -482,7 +487,7 @@ misused() {
 @test "nothing is copied: splice both ways" {
 	need strace
 	need_linux
-	[ "${VARIANT:-}" != portable ] || skip "this build copies"
+	not_portable
 	for kind in tcp unix; do
 		files "$some"
 		peer=()
@@ -1154,6 +1159,8 @@ for attempt in range(10):
 
 @test "--idle-timeout: a target that reads slowly is not silent" {
 	need_bulk
+	need_linux
+	not_portable	# it cannot know what is acknowledged
 	random_file "$T/here" 1M
 	# All of it waits in sockcat's socket while the target reads.
 	target sink.py --rcvbuf 20000 --slow 10000,0.05 --answer thanks
@@ -1646,7 +1653,7 @@ print(how, flush=True)
 @test "curl through it to a web server" {
 	need curl
 	mkdir "$T/www"
-	random_file "$T/www/file" 3M
+	random_file "$T/www/file" "$some"
 	free_at
 	cd "$T/www"
 	start web "${python[@]}" -m http.server --bind 127.0.0.1 "$at_port"
