@@ -596,40 +596,30 @@ print(n, flush=True)
 	wait_line cl.out "^answer '.+' end"
 }
 
-# Reads nothing until a line comes; then all, and says something each time.
-talker='
-import socket, sys, time
-sys.path.insert(0, sys.argv[1])
-import peer
-s = socket.socket()
-s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20000)
-s.bind(("127.0.0.1", 0))
-s.listen(1)
-peer.say(s.getsockname()[1])
-c, _ = s.accept()
-sys.stdin.readline()
-class Talks:
-    def recv(self, n):
-        try:
-            c.send(b".")
-        except OSError:
-            pass
-        time.sleep(0.01)
-        return c.recv(n)
-peer.sink(Talks())
-'
-
 @test "what a Unix peer sent before it closed arrives, whatever is answered" {
-	random_file "$T/here" 500k
+	random_file "$T/here" 300k
 	feed tgt
-	start_with - tgt "${python[@]}" -c "$talker" "$PEERS"
+	start_with - tgt "${python[@]}" "$PEERS/talk.py" --rcvbuf 20000
 	wait_line tgt.out .
-	at=127.0.0.1:$(cat "$T/tgt.out")
+	at=127.0.0.1:$(awk '{ print $1 }' "$T/tgt.out")
 	forward -kU "$T/l"
 	client_py cl source.py --connect -U "$T/l" --file "$T/here"
 	wait_exit cl
 	send_to tgt $'\n'
-	wait_line tgt.out "^received 512000 $(sha256 here) end" 30
+	wait_line tgt.out "^received 307200 $(sha256 here) end" 30
+}
+
+@test "what a Unix target sent before it closed arrives, whatever is asked" {
+	random_file "$T/there" 300k
+	target source.py -U "$T/s" --wait-bytes 3 --file "$T/there"
+	at=unix:$T/s
+	forward -k 127.0.0.1 0
+	feed cl
+	start_with - cl "${python[@]}" "$PEERS/talk.py" --rcvbuf 20000 \
+		--connect --ask abc "$PORT"
+	wait_exit tgt
+	send_to cl $'\n'
+	wait_line cl.out "^received 307200 $(sha256 there) end" 30
 }
 
 @test "exit 0 waits for a peer that reads late" {
