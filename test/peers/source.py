@@ -3,10 +3,12 @@ that count up), then
     --end close       close (default)
     --end half        half-close, read to the end, report `received ...`
     --end hold        neither, just read to the end and report
---wait-bytes N reads N bytes from the peer before it sends.  A
-server; with --connect a client.  Reports `sent N` or `sent N of M: REASON`."""
+--wait-bytes N reads N bytes from the peer before it sends, --pause SECONDS
+waits before it reads to the end.  A server; with --connect a client.  Reports
+`sent N` or `sent N of M REASON`."""
 import os
 import socket
+import time
 
 import peer
 
@@ -17,6 +19,7 @@ p.add_argument("--bytes", type=int)
 p.add_argument("--end", choices=("close", "half", "hold"), default="close")
 p.add_argument("--wait-bytes", type=int, default=0,
                help="read so many bytes before sending")
+p.add_argument("--pause", type=float, default=0)
 p.add_argument("--clients", type=int, default=1)
 a = p.parse_args()
 
@@ -43,6 +46,7 @@ def serve(c):
         return
     if a.end == "half":
         c.shutdown(socket.SHUT_WR)
+    time.sleep(a.pause)
     if a.end != "close":
         peer.sink(c)
     c.close()
