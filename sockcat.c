@@ -81,6 +81,7 @@ enum {
 	BATCH = 32,                  /* datagrams taken in one call */
 	PEERS = 1024,                /* datagram peers remembered */
 	COMMANDS = 64,               /* ... where each has a command */
+	PLENTY = 65536,              /* descriptors that suffice for all */
 	REFUSED = 64,                /* ... of those who may not send */
 	ACCESS_BYTES = 1024 * 1024,  /* of a file of who may connect */
 	ACCESS_BLOCKS = 65536,       /* allowed, and denied */
@@ -836,6 +837,8 @@ static char *addr_host(const struct addr *a, char text[ADDR_TEXT])
 	size_t n;
 
 	text[0] = '\0';
+	if (a->len <= sizeof(sa_family_t))
+		return strcpy(text, "(unnamed)");
 	if (a->sa.sa_family != AF_UNIX) {
 		if (getnameinfo(&a->sa, a->len, text, ADDR_TEXT, NULL, 0,
 			    NI_NUMERICHOST) != 0)
@@ -859,7 +862,7 @@ static char *addr_text(const struct addr *a, char text[ADDR_TEXT])
 
 	addr_host(a, text);
 	n = strlen(text);
-	if (a->sa.sa_family != AF_UNIX)
+	if (a->sa.sa_family != AF_UNIX && a->len > sizeof(sa_family_t))
 		snprintf(text + n, ADDR_TEXT - n, " %d", addr_port(a));
 	return text;
 }
@@ -3657,9 +3660,11 @@ struct bridge {
 	pthread_cond_t changed;
 	bool ended[2]; /* whose end is passed on, or about to be */
 	bool over[2];
-	bool broken;    /* a stream failed: why tells the reason */
-	bool dismissed; /* both streams are at their end */
+	bool broken;    /* a stream failed: why tells the reason ... */
+	int culprit;    /* ... and this which of them it was */
+	bool dismissed; /* one is at its end, and that is enough */
 	bool limited;   /* the limit of idle has passed */
+	bool brief;     /* fd[1] is a command's: over when nobody reads there */
 	struct why why;
 };
 
@@ -3671,14 +3676,44 @@ static bool stream_failed(int fd)
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLNVAL));
 }
 
-/* bridge_break(b): with the lock held: both ways are to end now. */
-static void bridge_break(struct bridge *b)
+/*
+ * bridge_stop(b): both ways are to end, as soon as a timeout lets them look;
+ * with the lock held.
+ */
+static void bridge_stop(struct bridge *b)
 {
-	for (int i = 0; i < 2; i++) {
-		atomic_store(&b->way[i].stop, true);
-		shutdown(b->fd[i], SHUT_RD);
-	}
+	atomic_store(&b->way[0].stop, true);
+	atomic_store(&b->way[1].stop, true);
 	pthread_cond_broadcast(&b->changed);
+}
+
+/*
+ * bridge_break(b, i): the stream fd[i] has failed, for why; with the lock held.
+ * A way that still reads is woken: its stream will be reset.  Where an end was
+ * passed on nothing is done, so that what went before it arrives.
+ */
+static void bridge_break(struct bridge *b, int i)
+{
+	if (b->broken || b->limited || b->dismissed)
+		return;
+	b->broken = true;
+	b->culprit = i;
+	b->why = why;
+	for (int k = 0; k < 2; k++)
+		if (!b->ended[k] && !b->over[k])
+			shutdown(b->fd[k], SHUT_RD);
+	bridge_stop(b);
+}
+
+/* bridge_mark(b): changes with all that comes or is acknowledged. */
+static int64_t bridge_mark(struct bridge *b)
+{
+	int64_t mark = 0;
+
+	for (int i = 0; i < 2; i++)
+		mark += value(&b->way[i].reads) + value(&b->way[i].put) -
+			unacknowledged(b->fd[i]) + confirmed(b->fd[i]);
+	return mark;
 }
 
 /*
@@ -3691,19 +3726,16 @@ static bool bridge_tick(void *arg)
 	bool over;
 
 	pthread_mutex_lock(&b->lock);
-	if (!b->broken &&
-		(stream_failed(b->fd[0]) || stream_failed(b->fd[1]))) {
-		b->broken = true;
-		fail("%s", strerror(ECONNRESET));
-		b->why = why;
-	}
-	if (clock_passed(&b->idle,
-		    value(&b->way[0].reads) + value(&b->way[0].put) +
-			    value(&b->way[1].reads) + value(&b->way[1].put)))
+	for (int i = 0; i < 2; i++)
+		if (stream_failed(b->fd[i])) {
+			fail("%s", strerror(ECONNRESET));
+			bridge_break(b, i);
+		}
+	if (!b->broken && clock_passed(&b->idle, bridge_mark(b))) {
 		b->limited = true;
+		bridge_stop(b);
+	}
 	over = b->broken || b->limited || b->dismissed;
-	if (over)
-		bridge_break(b);
 	pthread_mutex_unlock(&b->lock);
 	return over;
 }
@@ -3711,7 +3743,7 @@ static bool bridge_tick(void *arg)
 /*
  * bridge_watch(b, i): way i has ended; a reset of the stream that it came from
  * would now be noticed only by a write.  POLLHUP says that the other way has
- * ended too, or that nobody will read what it still brings.
+ * ended too, or that nobody reads what it still brings.
  */
 static void bridge_watch(struct bridge *b, int i)
 {
@@ -3721,9 +3753,9 @@ static void bridge_watch(struct bridge *b, int i)
 	while (!over) {
 		over = poll(&p, 1, 1000) > 0 && !(p.revents & POLLERR);
 		pthread_mutex_lock(&b->lock);
-		if (over && !b->ended[!i]) {
+		if (over && b->brief && !b->ended[!i]) {
 			b->dismissed = true;
-			bridge_break(b);
+			bridge_stop(b);
 		}
 		over = over || b->over[!i];
 		pthread_mutex_unlock(&b->lock);
@@ -3748,11 +3780,8 @@ static void bridge_move(struct bridge *b, int i)
 		bridge_watch(b, i);
 	pthread_mutex_lock(&b->lock);
 	b->over[i] = true;
-	if (!b->broken && (how == NOT_READ || how == NOT_WRITTEN)) {
-		b->broken = !b->dismissed && !b->limited;
-		b->why = why;
-		bridge_break(b);
-	}
+	if (how == NOT_READ || how == NOT_WRITTEN)
+		bridge_break(b, how == NOT_READ ? i : !i);
 	pthread_cond_broadcast(&b->changed);
 	pthread_mutex_unlock(&b->lock);
 }
@@ -3764,15 +3793,18 @@ static void *bridge_back(void *arg)
 }
 
 /*
- * bridge_run(b, one, other, limit): until both ways have ended, or silence has
+ * bridge_run(b, one, other, limit, brief): until both ways have ended, or silence has
  * lasted for limit.  0, also when the bridge broke; -1 when it never began.
  * The sockets stay open.
  */
-static int bridge_run(struct bridge *b, int one, int other, int64_t limit)
+static int bridge_run(
+	struct bridge *b, int one, int other, int64_t limit, bool brief)
 {
 	int64_t span = tick_span(limit, NEVER, NEVER);
 
-	*b = (struct bridge){ .fd = { one, other }, .idle.limit = limit };
+	*b = (struct bridge){
+		.fd = { one, other }, .idle.limit = limit, .brief = brief
+	};
 	pthread_mutex_init(&b->lock, NULL);
 	signal_init(&b->changed);
 	for (int i = 0; i < 2; i++) {
@@ -4171,7 +4203,7 @@ static int command_bridged(struct command *c, int fd, int own, int64_t limit,
 {
 	struct bridge b;
 	int64_t lost = 0;
-	int result = bridge_run(&b, fd, own, limit);
+	int result = bridge_run(&b, fd, own, limit, true);
 
 	close(own);
 	if (result == 0 && !b.broken && !b.limited)
@@ -6409,7 +6441,8 @@ static int serve_peers(const struct options *o, struct server *s)
 {
 	static struct listeners ls;
 
-	s->most = o->most;
+	if (o->most > 0 && (s->most == 0 || o->most < s->most))
+		s->most = o->most;
 	s->total = o->total;
 	if (open_listeners(o, &ls) < 0 || serve(s, &ls, after(o->wait)) < 0)
 		return complain();
@@ -6922,14 +6955,18 @@ static int forward_grams(const struct options *o)
 }
 
 /*
- * forward_broken(o, b, place): a stream was reset.  Without -k that is our
- * failure; with it only bytes that we had and could not deliver are.
+ * forward_broken(o, b, place): a stream has failed.  Without -k that is our
+ * failure; with it only bytes that we had and could not deliver are.  What was
+ * sent before an end that was passed on still arrives.
  */
 static int forward_broken(
 	const struct options *o, struct bridge *b, const char *place)
 {
 	long long held = flow_held(&b->way[0]) + flow_held(&b->way[1]);
 
+	for (int i = 0; i < 2; i++)
+		if (b->ended[i])
+			stream_settle(b->fd[!i], farewell, true);
 	if (held == 0 && o->keep) {
 		tell("Connection to %s failed: %s", place, b->why.text);
 		return 0;
@@ -6942,13 +6979,13 @@ static int forward_broken(
 static int forward_end(
 	const struct options *o, struct bridge *b, const char *place)
 {
-	int64_t lost = 0;
+	int64_t lost = 0, patience = b->limited ? farewell : silence_limit(o);
 
 	if (b->broken)
 		return forward_broken(o, b, place);
 	if (b->limited || !o->keep)
-		lost = stream_settle(b->fd[0], farewell, true) +
-			stream_settle(b->fd[1], farewell, true);
+		lost = stream_settle(b->fd[0], patience, true) +
+			stream_settle(b->fd[1], patience, true);
 	if (b->limited)
 		return silent_too_long(o, place);
 	return lost == 0
@@ -6977,11 +7014,15 @@ static int forward_session(
 		return -1;
 	}
 	tell_connected(&o->onward, &target);
-	result = bridge_run(&b, fd, other, silence_limit(o));
-	if (result < 0)
-		b.broken = true;
+	result = bridge_run(&b, fd, other, silence_limit(o), false);
+	if (result == 0 && b.broken && b.culprit == 1)
+		target_place(&o->onward, &target, place);
 	else
-		result = forward_end(o, &b, target_place(&anyone, peer, place));
+		target_place(&anyone, peer, place);
+	if (result == 0)
+		result = forward_end(o, &b, place);
+	else
+		b.broken = true;
 	stream_close(fd, b.broken);
 	stream_close(other, b.broken);
 	return result;
@@ -7015,9 +7056,17 @@ static int mode_forward(const struct options *o)
 static int mode_forwards(const struct options *o)
 {
 	static struct server s = { .service = forward_service };
+	struct rlimit files;
 
 	s.arg = (void *)(uintptr_t)o;
-	return o->udp ? forward_grams(o) : serve_peers(o, &s);
+	if (o->udp)
+		return forward_grams(o);
+	/* Peers that have come must find the descriptors to go on. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < PLENTY)
+		s.most = files.rlim_cur > 22
+			? ((int64_t)files.rlim_cur - 16) / 6
+			: 1;
+	return serve_peers(o, &s);
 }
 
 enum mode_id {
@@ -7539,7 +7588,9 @@ static int forward_parse(struct options *o)
 {
 	const char *what = "--forward", *text = o->forward;
 	bool udp = text && strncmp(text, "udp:", 4) == 0;
-	char *copy, *host = NULL, *port = NULL;
+	static char copy[NI_MAXHOST];
+	char *host = NULL, *port = NULL;
+	struct addr_list list;
 	struct addr a;
 
 	if (!text)
@@ -7558,14 +7609,15 @@ static int forward_parse(struct options *o)
 	if (udp && !o->udp)
 		return misuse(
 			what, text, "a target of streams, and there is no -u");
-	copy = strdup(text + (udp ? 4 : 0));
-	if (!copy)
-		return fail("%s:", what);
-	if (!address_split(copy, &host, &port) || !*host)
+	if (snprintf(copy, sizeof(copy), "%s", text + (udp ? 4 : 0)) >=
+			(int)sizeof(copy) ||
+		!address_split(copy, &host, &port) || !*host || !*port)
 		return misuse(what, text,
 			"HOST:PORT, [V6]:PORT, udp:HOST:PORT, unix:PATH or "
 			"@NAME");
 	o->onward.host = host;
+	if (o->numeric && target_resolve(&o->onward, NEVER, &list) < 0)
+		return -1;
 	return parse_port(what, port, &o->onward, 1, &o->onward.port);
 }
 
