@@ -117,16 +117,16 @@ join() {
 
 @test "one order for all: 20 members, who all talk at once" {
 	listen srv -b 127.0.0.1 0
-	room order 20 1 60 "$PORT"
+	room order 20 1 100 "$PORT"
 	run ! grep 'not delivered' "$T/srv.err"
 }
 
 @test "... with small buffers, so that all lag and messages are sent in parts" {
-	listen srv -b 127.0.0.1 0
-	room --rcvbuf 5000 order 20 1 40 "$PORT"
+	listen srv -b -O 8k 127.0.0.1 0
+	room --rcvbuf 5000 order 20 1 100 "$PORT"
 	run ! grep 'not delivered' "$T/srv.err"
 	listen usrv -bU "$T/sock"
-	room -U "$T/sock" order 20 1 30
+	room -U "$T/sock" order 20 1 100
 	run ! grep 'not delivered' "$T/usrv.err"
 }
 
