@@ -224,10 +224,11 @@ static int process_watch(pid_t pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-/* pipe_grow(fd): to 1 MiB, if that is allowed. */
+/* pipe_grow(fd): to 1 MiB, if that is allowed; a larger one stays. */
 static void pipe_grow(int fd)
 {
-	(void)fcntl(fd, F_SETPIPE_SZ, MOVE_SIZE);
+	if (fcntl(fd, F_GETPIPE_SZ) < MOVE_SIZE)
+		(void)fcntl(fd, F_SETPIPE_SZ, MOVE_SIZE);
 }
 
 #else
@@ -3068,6 +3069,49 @@ static bool flow_cannot(void)
 }
 
 /*
+ * flow_pass(f, over): a move gave nothing though there was something to move:
+ * the end of a stream, or an urgent byte in it (MSG_OOB), which splice(2)
+ * stops at for ever and a read passes.  What the read took is copied; over
+ * tells the end.
+ */
+static enum outcome flow_pass(struct flow *f, bool *over)
+{
+	char buf[SMALL_SIZE];
+	ssize_t n = f->from.kind == STREAM
+		? recv(f->from.fd, buf, sizeof(buf), MSG_DONTWAIT)
+		: 0;
+
+	*over = n == 0;
+	if (n == 0)
+		return ENDED;
+	if (n < 0)
+		return flow_wait(f, &f->from, POLLIN) ? ENDED
+						      : flow_failed(NOT_READ);
+	add(&f->got, n);
+	add(&f->reads, 1);
+	return flow_write(f, buf, (size_t)n);
+}
+
+/*
+ * flow_move_wait(f, way): a move failed with errno; wait until it is worth
+ * another try, or say why there is none.
+ */
+static enum outcome flow_move_wait(struct flow *f, enum way way)
+{
+	bool may_fail_reading = f->from.kind == STREAM;
+
+	if (errno == EAGAIN && way == DIRECT) {
+		if (!flow_wait(f, &f->from, POLLIN))
+			return flow_failed(NOT_READ);
+		errno = EAGAIN;
+	}
+	if (flow_wait(f, &f->to, POLLOUT))
+		return ENDED;
+	return flow_failed(
+		may_fail_reading && errno != EPIPE ? NOT_READ : NOT_WRITTEN);
+}
+
+/*
  * flow_move(f, way, over): until the end, or until the kernel cannot go on
  * this way: then over is false.  Waiting inside splice(2) keeps a pipe locked
  * against those at its other end, so it never waits there: neither for the
@@ -3075,36 +3119,32 @@ static bool flow_cannot(void)
  */
 static enum outcome flow_move(struct flow *f, enum way way, bool *over)
 {
-	bool may_fail_reading = f->from.kind == STREAM;
+	enum outcome how = ENDED;
+	bool ready = false; /* both were, when it was last tried in vain */
 	ssize_t n;
 
-	for (*over = true; !f->stop;) {
+	for (*over = false; how == ENDED && !*over;) {
+		if (f->stop)
+			return STOPPED;
 		n = way == SEND_FILE
 			? move_file(f->from.fd, f->to.fd, MOVE_CHUNK)
 			: move_pipe(f->from.fd, f->to.fd, MOVE_CHUNK, false);
-		if (n == 0)
-			return ENDED;
 		if (n > 0) {
 			add(&f->got, n);
 			add(&f->reads, 1);
 			add(&f->put, n);
-			continue;
-		}
-		if (flow_cannot()) {
-			*over = false;
+			ready = false;
+		} else if (n < 0 && flow_cannot()) {
 			return ENDED;
+		} else if (n == 0 || (ready && errno == EAGAIN)) {
+			how = flow_pass(f, over);
+			ready = false;
+		} else {
+			how = flow_move_wait(f, way);
+			ready = f->from.kind == STREAM;
 		}
-		if (errno == EAGAIN && way == DIRECT) {
-			if (!flow_wait(f, &f->from, POLLIN))
-				return flow_failed(NOT_READ);
-			errno = EAGAIN;
-		}
-		if (!flow_wait(f, &f->to, POLLOUT))
-			return flow_failed(may_fail_reading && errno != EPIPE
-					? NOT_READ
-					: NOT_WRITTEN);
 	}
-	return STOPPED;
+	return how;
 }
 
 /* flow_empty(f, own): write what is in the pipe of our own, by copying. */
@@ -3141,14 +3181,39 @@ static bool flow_silent(struct flow *f)
 }
 
 /*
- * flow_through(f, own, over): from a socket, through the pipe `own' that
- * nobody else holds, to anything; until the end, or until the kernel cannot.
+ * flow_unload(f, own, able): what is in the pipe of our own to where it goes.
+ * Where the kernel cannot, it is copied, and able is false.
  */
-static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
+static enum outcome flow_unload(struct flow *f, int own, bool *able)
 {
 	ssize_t n;
 
-	for (*over = true; *over;) {
+	while (flow_held(f) > 0) {
+		n = move_pipe(own, f->to.fd, (size_t)flow_held(f), true);
+		if (n > 0) {
+			add(&f->put, n);
+		} else if (n == 0 || flow_cannot()) {
+			*able = false;
+			return flow_empty(f, own);
+		} else if (!flow_wait(f, &f->to, POLLOUT)) {
+			return flow_failed(NOT_WRITTEN);
+		}
+	}
+	return ENDED;
+}
+
+/*
+ * flow_through(f, own, over): from a socket, through the pipe `own' that
+ * nobody else holds, to anything; until the end, or until the kernel cannot:
+ * then over is false.
+ */
+static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
+{
+	enum outcome how = ENDED;
+	bool able = true, ready = false; /* as in flow_move */
+	ssize_t n;
+
+	for (*over = false; how == ENDED && able && !*over;) {
 		if (f->stop)
 			return STOPPED;
 		if (f->lean && flow_rests(f))
@@ -3156,28 +3221,23 @@ static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
 		n = flow_silent(f)
 			? -1
 			: move_pipe(f->from.fd, own[1], MOVE_CHUNK, true);
-		if (n == 0)
-			return ENDED;
-		if (n < 0 && flow_cannot())
-			*over = false;
-		else if (n < 0 && !flow_wait(f, &f->from, POLLIN))
-			return flow_failed(NOT_READ);
-		if (n < 0)
-			continue;
-		add(&f->got, n);
-		add(&f->reads, 1);
-		while (*over && flow_held(f) > 0) {
-			n = move_pipe(
-				own[0], f->to.fd, (size_t)flow_held(f), true);
-			if (n > 0)
-				add(&f->put, n);
-			else if (flow_cannot())
-				*over = false;
-			else if (!flow_wait(f, &f->to, POLLOUT))
-				return flow_failed(NOT_WRITTEN);
+		if (n > 0) {
+			add(&f->got, n);
+			add(&f->reads, 1);
+			how = flow_unload(f, own[0], &able);
+			ready = false;
+		} else if (n < 0 && flow_cannot()) {
+			able = false;
+		} else if (n == 0 || (ready && errno == EAGAIN)) {
+			how = flow_pass(f, over);
+			ready = false;
+		} else if (flow_wait(f, &f->from, POLLIN)) {
+			ready = f->polled;
+		} else {
+			how = flow_failed(NOT_READ);
 		}
 	}
-	return flow_empty(f, own[0]);
+	return how;
 }
 
 /*
