@@ -2793,7 +2793,10 @@ static bool end_hears(const struct end *e, const struct gram *g)
 	return !e->gram || !e->strict || addr_same(&g->peer, &e->gram->peer);
 }
 
-/* end_read(e, buf, size): what read(2) returns, whatever e is. */
+/*
+ * end_read(e, buf, size): what read(2) returns, whatever e is.  On sockets
+ * recv(2) has less to do in the kernel than read(2), and send than write.
+ */
 static ssize_t end_read(const struct end *e, char *buf, size_t size)
 {
 	struct gram g;
@@ -2801,7 +2804,9 @@ static ssize_t end_read(const struct end *e, char *buf, size_t size)
 
 	if (e->gate)
 		e->gate(e->arg);
-	if (e->kind != DATAGRAM)
+	if (e->kind == STREAM)
+		return recv(e->fd, buf, size, 0);
+	if (e->kind == CONSOLE)
 		return read(e->fd, buf, size);
 	do {
 		n = gram_recv(e->fd, buf, size, &g, 0);
@@ -2816,9 +2821,9 @@ static ssize_t end_write(const struct end *e, const char *buf, size_t n)
 		return e->take(e->arg, buf, n) < 0 ? -1 : (ssize_t)n;
 	if (e->kind == DATAGRAM && e->gram)
 		return gram_send(e->fd, buf, n, e->gram, 0);
-	if (e->kind == DATAGRAM)
-		return send(e->fd, buf, n, 0);
-	return write(e->fd, buf, n);
+	if (e->kind == CONSOLE)
+		return write(e->fd, buf, n);
+	return send(e->fd, buf, n, 0);
 }
 
 /*
