@@ -228,7 +228,9 @@ static int process_watch(pid_t pid)
 /* pipe_grow(fd): to 1 MiB, if that is allowed; a larger one stays. */
 static void pipe_grow(int fd)
 {
-	if (fcntl(fd, F_GETPIPE_SZ) < MOVE_SIZE)
+	int size = fcntl(fd, F_GETPIPE_SZ); /* -1: it is no pipe */
+
+	if (size > 0 && size < MOVE_SIZE)
 		(void)fcntl(fd, F_SETPIPE_SZ, MOVE_SIZE);
 }
 
