@@ -3266,7 +3266,8 @@ static enum outcome flow_move_wait(struct flow *f, enum way way)
  * flow_move(f, way, over): until the end, or until the kernel cannot go on
  * this way: then over is false.  Waiting inside splice(2) keeps a pipe locked
  * against those at its other end, so it never waits there: neither for the
- * pipe nor for the socket, which does not block.
+ * pipe nor for the socket, which does not block.  Files that are made up as
+ * they are read may look empty to sendfile(2): copying finds their end.
  */
 static enum outcome flow_move(struct flow *f, enum way way, bool *over)
 {
@@ -3285,7 +3286,7 @@ static enum outcome flow_move(struct flow *f, enum way way, bool *over)
 			add(&f->reads, 1);
 			add(&f->put, n);
 			ready = false;
-		} else if (n < 0 && flow_cannot()) {
+		} else if (n < 0 ? flow_cannot() : way == SEND_FILE) {
 			return ENDED;
 		} else if (n == 0 || (ready && errno == EAGAIN)) {
 			how = flow_pass(f, over);
