@@ -284,9 +284,13 @@ for s in peers[1:]:
 for i in range(30):
     peers[0].sendall(b"%077d" % i)
     for s in peers[1:]:
-        assert s.recv(77, socket.MSG_WAITALL) == b"%077d" % i' "$PORT"
+        assert s.recv(77, socket.MSG_WAITALL) == b"%077d" % i
+# When this has come, the trace tells all of those before.
+peers[0].sendall(b"done")
+for s in peers[1:]:
+    assert s.recv(4, socket.MSG_WAITALL) == b"done"' "$PORT"
 	stop_traced srv
-	[ "$(calls 'sendto\(.*, 77, ')" -eq 120 ]
+	[ "$(calls '(sendto|sendmsg)\(.* = 77$')" -eq 120 ]
 }
 
 # ---- the kernel refuses -----------------------------------------------------
