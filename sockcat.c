@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <arpa/inet.h>
@@ -225,10 +226,13 @@ static int process_watch(pid_t pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-/* pipe_grow(fd): to 1 MiB, if that is allowed. */
+/* pipe_grow(fd): to 1 MiB, if that is allowed; a larger one stays. */
 static void pipe_grow(int fd)
 {
-	(void)fcntl(fd, F_SETPIPE_SZ, MOVE_SIZE);
+	int size = fcntl(fd, F_GETPIPE_SZ); /* -1: it is no pipe */
+
+	if (size > 0 && size < MOVE_SIZE)
+		(void)fcntl(fd, F_SETPIPE_SZ, MOVE_SIZE);
 }
 
 #else
@@ -2704,6 +2708,65 @@ static int wait_for_gram(
 }
 
 /*
+ * What is received at once: messages, what is known of each, and where its
+ * bytes are.  Only what was received into takes memory.
+ */
+struct slot {
+	struct gram gram;
+	struct gram_control control;
+	struct iovec part;
+};
+
+struct batch {
+	int used; /* slots that are to be made ready again */
+	struct many message[BATCH];
+	struct slot slot[BATCH];
+	char bytes[BATCH][BUFFER_SIZE + 4096]; /* not all in one cache set */
+};
+
+static struct batch *batch_new(void)
+{
+	struct batch *b = (void *)buffer_new(sizeof(*b));
+
+	if (b)
+		b->used = BATCH;
+	return b;
+}
+
+static void batch_free(struct batch *b)
+{
+	buffer_free((char *)b, sizeof(*b));
+}
+
+/*
+ * batch_recv(b, fd): wait for a datagram, take those that wait with it.  How
+ * many; -1 with errno.
+ */
+static int batch_recv(struct batch *b, int fd)
+{
+	int n;
+
+	for (int i = 0; i < b->used; i++) {
+		struct slot *s = &b->slot[i];
+
+		s->part = (struct iovec){ b->bytes[i], BUFFER_SIZE };
+		gram_message(&b->message[i].msg_hdr, &s->gram, &s->part,
+			&s->control);
+	}
+	n = recv_many(fd, b->message, BATCH);
+	b->used = n > 0 ? n : 0;
+	for (int i = 0; i < b->used; i++)
+		gram_note(&b->message[i].msg_hdr, &b->slot[i].gram);
+	return n;
+}
+
+/* batch_cut(b, i): a datagram was longer than what there is for it. */
+static bool batch_cut(const struct batch *b, int i)
+{
+	return b->message[i].msg_hdr.msg_flags & MSG_TRUNC;
+}
+
+/*
  * ---- endpoints ------------------------------------------------------------
  *
  * An end is where bytes come from or go to: the console (standard input and
@@ -2729,7 +2792,16 @@ static int nothing_taken(void *arg, const char *buf, size_t n)
 	return 0;
 }
 
-/* end_read(e, buf, size): what read(2) returns, whatever e is. */
+/* end_hears(e, g): a datagram that came from there counts. */
+static bool end_hears(const struct end *e, const struct gram *g)
+{
+	return !e->gram || !e->strict || addr_same(&g->peer, &e->gram->peer);
+}
+
+/*
+ * end_read(e, buf, size): what read(2) returns, whatever e is.  On sockets
+ * recv(2) has less to do in the kernel than read(2), and send than write.
+ */
 static ssize_t end_read(const struct end *e, char *buf, size_t size)
 {
 	struct gram g;
@@ -2737,12 +2809,13 @@ static ssize_t end_read(const struct end *e, char *buf, size_t size)
 
 	if (e->gate)
 		e->gate(e->arg);
-	if (e->kind != DATAGRAM)
+	if (e->kind == STREAM)
+		return recv(e->fd, buf, size, 0);
+	if (e->kind == CONSOLE)
 		return read(e->fd, buf, size);
 	do {
 		n = gram_recv(e->fd, buf, size, &g, 0);
-	} while (n >= 0 && e->gram && e->strict &&
-		!addr_same(&g.peer, &e->gram->peer));
+	} while (n >= 0 && !end_hears(e, &g));
 	return n;
 }
 
@@ -2753,9 +2826,9 @@ static ssize_t end_write(const struct end *e, const char *buf, size_t n)
 		return e->take(e->arg, buf, n) < 0 ? -1 : (ssize_t)n;
 	if (e->kind == DATAGRAM && e->gram)
 		return gram_send(e->fd, buf, n, e->gram, 0);
-	if (e->kind == DATAGRAM)
-		return send(e->fd, buf, n, 0);
-	return write(e->fd, buf, n);
+	if (e->kind == CONSOLE)
+		return write(e->fd, buf, n);
+	return send(e->fd, buf, n, 0);
 }
 
 /*
@@ -2999,6 +3072,7 @@ enum way {
 	DIRECT,    /* splice: one of them is a pipe */
 	SEND_FILE, /* sendfile: a regular file to a socket */
 	THROUGH,   /* splice through a pipe of our own */
+	GATHER,    /* datagrams: all that wait in one write */
 };
 
 static enum way flow_way(const struct flow *f)
@@ -3006,6 +3080,8 @@ static enum way flow_way(const struct flow *f)
 	const struct end *from = &f->from, *to = &f->to;
 	struct stat in, out;
 
+	if (from->kind == DATAGRAM && to->kind == CONSOLE && !from->gate)
+		return GATHER;
 	if (from->kind > STREAM || to->kind > STREAM || from->gate ||
 		from->fd == to->fd || fstat(from->fd, &in) < 0 ||
 		fstat(to->fd, &out) < 0)
@@ -3063,6 +3139,82 @@ static enum outcome flow_copy(struct flow *f)
 	return how;
 }
 
+/*
+ * flow_write_parts(f, part, n): the bytes of all n, one after the other; part
+ * does not stay as it is.
+ */
+static enum outcome flow_write_parts(struct flow *f, struct iovec *part, int n)
+{
+	ssize_t w = 0;
+	size_t done;
+
+	for (;;) {
+		for (done = w > 0 ? (size_t)w : 0;
+			n > 0 && done >= part->iov_len; part++, n--)
+			done -= part->iov_len;
+		if (n == 0)
+			return ENDED;
+		part->iov_base = (char *)part->iov_base + done;
+		part->iov_len -= done;
+		w = writev(f->to.fd, part, n);
+		if (w > 0)
+			add(&f->put, w);
+		else if (w < 0 && !flow_wait(f, &f->to, POLLOUT))
+			return flow_failed(NOT_WRITTEN);
+	}
+}
+
+/* flow_sort(f, b, n): write what of n messages is for us, as flow_step. */
+static enum outcome flow_sort(struct flow *f, const struct batch *b, int n)
+{
+	struct iovec part[BATCH];
+	enum outcome how;
+	long long bytes = 0;
+	int reads = 0, i;
+	bool empty = false;
+
+	for (i = 0; i < n && !batch_cut(b, i); i++) {
+		empty = empty || b->message[i].msg_len == 0;
+		if (!end_hears(&f->from, &b->slot[i].gram))
+			continue;
+		part[reads] = b->slot[i].part;
+		part[reads].iov_len = b->message[i].msg_len;
+		bytes += b->message[i].msg_len;
+		reads++;
+	}
+	add(&f->got, bytes);
+	add(&f->reads, reads);
+	how = flow_write_parts(f, part, reads);
+	if (how == ENDED && i < n) {
+		errno = EMSGSIZE;
+		return flow_failed(NOT_READ);
+	}
+	return how == ENDED && empty && f->tick && f->tick(f->session) ? STOPPED
+								       : how;
+}
+
+/* flow_gather(f): datagrams to the console, where they have no edges. */
+static enum outcome flow_gather(struct flow *f)
+{
+	struct batch *b = batch_new();
+	enum outcome how = ENDED;
+	int n;
+
+	if (!b)
+		return flow_failed(NOT_READ);
+	while (how == ENDED) {
+		n = f->stop ? 0 : batch_recv(b, f->from.fd);
+		if (n > 0)
+			how = flow_sort(f, b, n);
+		else if (f->stop)
+			how = STOPPED;
+		else if (!flow_wait(f, &f->from, POLLIN))
+			how = flow_failed(NOT_READ);
+	}
+	batch_free(b);
+	return how;
+}
+
 /* flow_cannot(): the kernel cannot move these without copying. */
 static bool flow_cannot(void)
 {
@@ -3071,43 +3223,83 @@ static bool flow_cannot(void)
 }
 
 /*
+ * flow_pass(f, over): a move gave nothing though there was something to move:
+ * the end of a stream, or an urgent byte in it (MSG_OOB), which splice(2)
+ * stops at for ever and a read passes.  What the read took is copied; over
+ * tells the end.
+ */
+static enum outcome flow_pass(struct flow *f, bool *over)
+{
+	char buf[SMALL_SIZE];
+	ssize_t n = f->from.kind == STREAM
+		? recv(f->from.fd, buf, sizeof(buf), MSG_DONTWAIT)
+		: 0;
+
+	*over = n == 0;
+	if (n == 0)
+		return ENDED;
+	if (n < 0)
+		return flow_wait(f, &f->from, POLLIN) ? ENDED
+						      : flow_failed(NOT_READ);
+	add(&f->got, n);
+	add(&f->reads, 1);
+	return flow_write(f, buf, (size_t)n);
+}
+
+/*
+ * flow_move_wait(f, way): a move failed with errno; wait until it is worth
+ * another try, or say why there is none.
+ */
+static enum outcome flow_move_wait(struct flow *f, enum way way)
+{
+	bool may_fail_reading = f->from.kind == STREAM;
+
+	if (errno == EAGAIN && way == DIRECT) {
+		if (!flow_wait(f, &f->from, POLLIN))
+			return flow_failed(NOT_READ);
+		errno = EAGAIN;
+	}
+	if (flow_wait(f, &f->to, POLLOUT))
+		return ENDED;
+	return flow_failed(
+		may_fail_reading && errno != EPIPE ? NOT_READ : NOT_WRITTEN);
+}
+
+/*
  * flow_move(f, way, over): until the end, or until the kernel cannot go on
  * this way: then over is false.  Waiting inside splice(2) keeps a pipe locked
  * against those at its other end, so it never waits there: neither for the
- * pipe nor for the socket, which does not block.
+ * pipe nor for the socket, which does not block.  Files that are made up as
+ * they are read may look empty to sendfile(2): copying finds their end.
  */
 static enum outcome flow_move(struct flow *f, enum way way, bool *over)
 {
-	bool may_fail_reading = f->from.kind == STREAM;
+	enum outcome how = ENDED;
+	bool ready = false; /* both were, when it was last tried in vain */
 	ssize_t n;
 
-	for (*over = true; !f->stop;) {
+	for (*over = false; how == ENDED && !*over;) {
+		if (f->stop)
+			return STOPPED;
 		n = way == SEND_FILE
 			? move_file(f->from.fd, f->to.fd, MOVE_CHUNK)
 			: move_pipe(f->from.fd, f->to.fd, MOVE_CHUNK, false);
-		if (n == 0)
-			return ENDED;
 		if (n > 0) {
 			add(&f->got, n);
 			add(&f->reads, 1);
 			add(&f->put, n);
-			continue;
-		}
-		if (flow_cannot()) {
-			*over = false;
+			ready = false;
+		} else if (n < 0 ? flow_cannot() : way == SEND_FILE) {
 			return ENDED;
+		} else if (n == 0 || (ready && errno == EAGAIN)) {
+			how = flow_pass(f, over);
+			ready = false;
+		} else {
+			how = flow_move_wait(f, way);
+			ready = f->from.kind == STREAM;
 		}
-		if (errno == EAGAIN && way == DIRECT) {
-			if (!flow_wait(f, &f->from, POLLIN))
-				return flow_failed(NOT_READ);
-			errno = EAGAIN;
-		}
-		if (!flow_wait(f, &f->to, POLLOUT))
-			return flow_failed(may_fail_reading && errno != EPIPE
-					? NOT_READ
-					: NOT_WRITTEN);
 	}
-	return STOPPED;
+	return how;
 }
 
 /* flow_empty(f, own): write what is in the pipe of our own, by copying. */
@@ -3144,14 +3336,39 @@ static bool flow_silent(struct flow *f)
 }
 
 /*
- * flow_through(f, own, over): from a socket, through the pipe `own' that
- * nobody else holds, to anything; until the end, or until the kernel cannot.
+ * flow_unload(f, own, able): what is in the pipe of our own to where it goes.
+ * Where the kernel cannot, it is copied, and able is false.
  */
-static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
+static enum outcome flow_unload(struct flow *f, int own, bool *able)
 {
 	ssize_t n;
 
-	for (*over = true; *over;) {
+	while (flow_held(f) > 0) {
+		n = move_pipe(own, f->to.fd, (size_t)flow_held(f), true);
+		if (n > 0) {
+			add(&f->put, n);
+		} else if (n == 0 || flow_cannot()) {
+			*able = false;
+			return flow_empty(f, own);
+		} else if (!flow_wait(f, &f->to, POLLOUT)) {
+			return flow_failed(NOT_WRITTEN);
+		}
+	}
+	return ENDED;
+}
+
+/*
+ * flow_through(f, own, over): from a socket, through the pipe `own' that
+ * nobody else holds, to anything; until the end, or until the kernel cannot:
+ * then over is false.
+ */
+static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
+{
+	enum outcome how = ENDED;
+	bool able = true, ready = false; /* as in flow_move */
+	ssize_t n;
+
+	for (*over = false; how == ENDED && able && !*over;) {
 		if (f->stop)
 			return STOPPED;
 		if (f->lean && flow_rests(f))
@@ -3159,28 +3376,23 @@ static enum outcome flow_through(struct flow *f, const int own[2], bool *over)
 		n = flow_silent(f)
 			? -1
 			: move_pipe(f->from.fd, own[1], MOVE_CHUNK, true);
-		if (n == 0)
-			return ENDED;
-		if (n < 0 && flow_cannot())
-			*over = false;
-		else if (n < 0 && !flow_wait(f, &f->from, POLLIN))
-			return flow_failed(NOT_READ);
-		if (n < 0)
-			continue;
-		add(&f->got, n);
-		add(&f->reads, 1);
-		while (*over && flow_held(f) > 0) {
-			n = move_pipe(
-				own[0], f->to.fd, (size_t)flow_held(f), true);
-			if (n > 0)
-				add(&f->put, n);
-			else if (flow_cannot())
-				*over = false;
-			else if (!flow_wait(f, &f->to, POLLOUT))
-				return flow_failed(NOT_WRITTEN);
+		if (n > 0) {
+			add(&f->got, n);
+			add(&f->reads, 1);
+			how = flow_unload(f, own[0], &able);
+			ready = false;
+		} else if (n < 0 && flow_cannot()) {
+			able = false;
+		} else if (n == 0 || (ready && errno == EAGAIN)) {
+			how = flow_pass(f, over);
+			ready = false;
+		} else if (flow_wait(f, &f->from, POLLIN)) {
+			ready = f->polled;
+		} else {
+			how = flow_failed(NOT_READ);
 		}
 	}
-	return flow_empty(f, own[0]);
+	return how;
 }
 
 /*
@@ -3232,6 +3444,8 @@ static enum outcome pump(struct flow *f)
 		f->from.fd != f->to.fd)
 		return flow_sparing(f);
 	way = flow_way(f);
+	if (way == GATHER)
+		return flow_gather(f);
 	if (way == THROUGH && pipe_new(own) == 0) {
 		pipe_grow(own[0]);
 		how = flow_through(f, own, &over);
@@ -5526,13 +5740,6 @@ static int peers_send(
 	return result;
 }
 
-/* One message of a batch, and where it is to come. */
-struct slot {
-	struct gram gram;
-	struct gram_control control;
-	struct iovec part;
-};
-
 /*
  * port_answer(p, m, n): send n messages back.  One that cannot be sent, or
  * that a Unix peer has no room for within a second, is left out; after that
@@ -5567,21 +5774,21 @@ static void port_answer(struct port *p, struct many *m, int n)
 }
 
 /*
- * port_hear(p, m, slots, n): n messages have come.  An echo answers all of
- * them at once, but those that have no return address.  Whether any was heard.
+ * port_hear(p, b, n): n messages have come.  An echo answers all of them at
+ * once, but those that have no return address.  Whether any was heard.
  */
-static bool port_hear(struct port *p, struct many *m, struct slot *slots, int n)
+static bool port_hear(struct port *p, struct batch *b, int n)
 {
+	struct many *m = b->message;
 	int answers = 0, heard = 0;
 
 	for (int i = 0; i < n; i++) {
-		struct slot *s = &slots[i];
+		struct slot *s = &b->slot[i];
 
-		gram_note(&m[i].msg_hdr, &s->gram);
 		if (!access_allows(p->access, &s->gram.peer, true))
 			continue;
 		heard++;
-		if (m[i].msg_hdr.msg_flags & MSG_TRUNC)
+		if (batch_cut(b, i))
 			say("a datagram of more than %d bytes is cut",
 				BUFFER_SIZE);
 		if (p->heard) {
@@ -5614,37 +5821,25 @@ static void port_wait(struct port *p)
  */
 static int port_run(struct port *p)
 {
-	enum { STRIDE = BUFFER_SIZE + 4096 }; /* not all in one cache set */
-	char *buf = buffer_new((size_t)BATCH * STRIDE);
-	struct slot *slots = calloc(BATCH, sizeof(*slots));
-	struct many m[BATCH];
+	struct batch *b = batch_new();
 	int n;
 
-	if (!buf || !slots) {
-		buffer_free(buf, (size_t)BATCH * STRIDE);
-		free(slots);
+	if (!b)
 		return fail("cannot receive:");
-	}
 	for (;;) {
-		for (int i = 0; i < BATCH; i++) {
-			slots[i].part.iov_base = buf + (size_t)i * STRIDE;
-			slots[i].part.iov_len = BUFFER_SIZE;
-			gram_message(&m[i].msg_hdr, &slots[i].gram,
-				&slots[i].part, &slots[i].control);
-		}
-		n = recv_many(p->fd, m, BATCH);
-		if (n > 0 && port_hear(p, m, slots, n))
+		n = batch_recv(b, p->fd);
+		if (n > 0 && port_hear(p, b, n))
 			continue;
 		if (n > 0 || errno == EAGAIN || errno == EWOULDBLOCK) {
 			if (p->tick && p->tick(p))
 				break;
 			port_wait(p);
 		} else if (errno != EINTR && errno != ECONNREFUSED) {
+			batch_free(b);
 			return fail("cannot receive:");
 		}
 	}
-	free(slots);
-	buffer_free(buf, (size_t)BATCH * STRIDE);
+	batch_free(b);
 	return 0;
 }
 
