@@ -88,18 +88,26 @@ equal() {
 	[ -z "$output" ]
 }
 
-# matrix_text: the matrix as the manual has it: below each heading, in its
-# middle, the mark.
+# matrix_text: the matrix as the manual has it: the marks of the modes below
+# headings in three lines, each mark below the middle of its own.
 matrix_text() {
 	options_of_help | awk '
+	# put(line, at, text): text from column "at" on, filled with blanks.
+	function put(line, at, text) {
+		return sprintf("%-*s%s", at, line, text)
+	}
 	BEGIN {
-		n = split("connect -l -lk -e -le -lke -lb -z " \
-			"tcp udp unix -uU", head, " ")
-		split("8 3 4 3 4 5 4 3 5 4 5 4", width, " ")
-		line = sprintf("%-17s", "")
-		for (i = 1; i <= n; i++)
-			line = line sprintf("%*s", width[i], head[i])
-		print line
+		modes = split("connect,-l,-lk,-e,-le,-lke,-lb,--chat,-c,-lc," \
+			"-lkc,--forward,-k --forward,-z", head, ",")
+		split("tcp udp unix -uU", sock, " ")
+		split("59 63 67 72", column, " ")
+		for (i = 1; i <= modes; i++)
+			row[(i - 1) % 3] = put(row[(i - 1) % 3], 15 + 3 * i - \
+				int((length(head[i]) + 1) / 2), head[i])
+		for (i = 1; i <= 4; i++)
+			row[2] = put(row[2], column[i], sock[i])
+		for (i = 0; i < 3; i++)
+			print row[i]
 	}
 	NR == FNR {
 		if ($2 != "-")
@@ -108,14 +116,12 @@ matrix_text() {
 	}
 	{
 		split($0, part, "\t")
-		marks = part[2] part[3]
-		line = sprintf("%-17s", letter[part[1]] "--" part[1])
-		for (i = 1; i <= n; i++) {
-			at = width[i] - length(head[i]) + \
-				int((length(head[i]) + 1) / 2)
-			line = line sprintf("%*s%*s", at,
-				substr(marks, i, 1), width[i] - at, "")
-		}
+		line = letter[part[1]] "--" part[1]
+		for (i = 1; i <= modes; i++)
+			line = put(line, 14 + 3 * i, substr(part[2], i, 1))
+		for (i = 1; i <= 4; i++)
+			line = put(line, column[i] + 1, \
+				substr(part[3], i, 1))
 		sub(/ +$/, "", line)
 		print line
 	}' - "$unit/matrix"
