@@ -288,14 +288,26 @@ all_options() {
 		awk '{ print "--" $1 } $2 != "-" { print "-" $2 }' | sort -u
 }
 
-# senseless: X and Y for every option Y that makes no sense whatever else
-# stands beside X, which is a letter of the modes and sockets.
+# given_by LETTER: print how the completions are told of it: C stands for
+# --chat, F for --forward, and c has a value.
+given_by() {
+	case $1 in
+	C) printf '%s\n' --chat ;;
+	F) printf '%s\n' '--forward h' ;;
+	c) printf '%s\n' '-c true' ;;
+	*) printf '%s\n' "-$1" ;;
+	esac
+}
+
+# senseless: X and Y for every option Y that makes no sense whatever else but
+# --forward stands beside X, which is a letter of the modes and sockets; C is
+# --chat and F --forward.
 senseless() {
 	awk -F '\t' '
 	BEGIN {
-		flags = "lkebzuU"
-		split("listen keep-open echo broadcast zero udp unixsock",
-			name, " ")
+		n_flags = split("listen keep-open echo broadcast zero udp " \
+			"unixsock sh-exec chat forward", name, " ")
+		flags = "lkebzuUcCF"
 	}
 	!($1 in seen) { seen[$1] = 1; option[++n] = $1 }
 	{ mark[$1, $2, $3] = $4 }
@@ -303,16 +315,21 @@ senseless() {
 		if (s ~ /z/)
 			return "-z"
 		if (s !~ /l/)
-			return s ~ /e/ ? "-e" : "connect"
+			return s ~ /c/ ? "-c" : s ~ /e/ ? "-e" : "connect"
+		if (s ~ /C/)
+			return "--chat"
 		if (s ~ /b/)
 			return "-lb"
-		return "-l" (s ~ /k/ ? "k" : "") (s ~ /e/ ? "e" : "")
+		if (s ~ /F/)
+			return (s ~ /k/ ? "-k " : "") "--forward"
+		return "-l" (s ~ /k/ ? "k" : "") \
+			(s ~ /c/ ? "c" : s ~ /e/ ? "e" : "")
 	}
 	function makes_sense(s,    i) {
 		mode = mode_of(s)
 		kind = s ~ /U/ ? (s ~ /u/ ? "unix-datagram" : "unix") \
 			: s ~ /u/ ? "udp" : "tcp"
-		for (i = 1; i <= 7; i++)
+		for (i = 1; i <= n_flags; i++)
 			if (index(s, substr(flags, i, 1)) &&
 			    mark[name[i], mode, kind] == "-")
 				return 0
@@ -320,15 +337,16 @@ senseless() {
 	}
 	# needs(o): the letter that is given when the option o is.
 	function needs(o,    i) {
-		for (i = 1; i <= 7; i++)
-			if (name[i] == o || o == "broker" && name[i] == "broadcast")
+		for (i = 1; i <= n_flags; i++)
+			if (name[i] == o || o == "broker" && name[i] == "broadcast" ||
+			    o == "exec" && name[i] == "sh-exec")
 				return substr(flags, i, 1)
 		return ""
 	}
 	END {
-		for (bits = 0; bits < 128; bits++) {
+		for (bits = 0; bits < 2 ^ n_flags; bits++) {
 			s = ""
-			for (i = 1; i <= 7; i++)
+			for (i = 1; i <= n_flags; i++)
 				if (int(bits / 2 ^ (i - 1)) % 2)
 					s = s substr(flags, i, 1)
 			if (!makes_sense(s))
@@ -338,15 +356,17 @@ senseless() {
 				    !index(s, needs(option[j])))
 					continue
 				for (i = 1; i <= length(s); i++)
-					good[substr(s, i, 1), option[j]] = 1
+					if (s !~ /F/ || substr(s, i, 1) == "F" ||
+					    option[j] == "forward")
+						good[substr(s, i, 1), option[j]] = 1
 			}
 		}
-		for (i = 1; i <= 7; i++)
+		for (i = 1; i <= n_flags; i++)
 			for (j = 1; j <= n; j++)
 				if (!((substr(flags, i, 1), option[j]) in good))
 					print substr(flags, i, 1), option[j]
 	}' "$unit/marks"
-	printf '%s\n' '4 ipv6' '6 ipv4' 'd send-only'
+	printf '%s\n' '4 ipv6' '6 ipv4' 'd send-only' 'c exec'
 }
 
 # same_offer WHAT LINE: `want' is what is offered for LINE.
@@ -366,7 +386,9 @@ spelt() {
 # not (it is left in `itself'), and those that make no sense with it.
 left_of() {
 	options_of_help | awk -v x="$1" '$2 == x { print $1 }
-		x == "b" && $1 == "broker" { print $1 }' |
+		x == "b" && $1 == "broker" { print $1 }
+		x == "C" && $1 == "chat" { print $1 }
+		x == "F" && $1 == "forward" { print $1 }' |
 		spelt >"$T/itself"
 	awk -v x="$1" '$1 == x { print $2 }' "$T/senseless" |
 		spelt >"$T/not"
@@ -378,9 +400,9 @@ left_of() {
 takes_values() {
 	local option lines=()
 
-	# After these comes a path, or nothing.
+	# After these comes a path, or nothing; or a host all the same.
 	all_options | grep -vxE -e '-[UhV]|--(unixsock|help|version)' \
-		>"$T/these"
+		-e '--(forward|allow|deny)' >"$T/these"
 	while read -r option; do
 		lines+=("sockcat $option localhos")
 	done <"$T/these"
@@ -396,25 +418,32 @@ takes_values() {
 
 # offers SHELL: its completion offers what it should.
 offers() {
-	local x modes=(l k e b z u U 4 6 d) lines=()
+	local x modes=(l k e b z u U c C F 4 6 d) lines=()
 
 	senseless >"$T/senseless"
 	: >"$T/work/socket"
 	for x in "${modes[@]}"; do
-		lines+=("sockcat -$x -")
+		lines+=("sockcat $(given_by "$x") -")
 	done
 	"ask_$1" 'sockcat -' 'sockcat --li' 'sockcat -z --li' \
 		'sockcat -vnz --li' 'sockcat -T cs0 -z --li' \
 		'sockcat -Tlowdelay --z' 'sockcat --send-only --recv' \
 		'sockcat -T ' 'sockcat --tos l' 'sockcat -U so' \
 		'sockcat -lkeU so' 'sockcat localhos' 'sockcat -w ' \
+		'sockcat -c sockca' 'sockcat --exec sockca' \
+		'sockcat --allowfile so' 'sockcat --denyfile so' \
+		'sockcat --port-file so' 'sockcat --forward localhos' \
+		'sockcat --forward u' 'sockcat --allow localhos' \
+		'sockcat --deny localhos' 'sockcat --ready-fd ' \
+		'sockcat -lU --forward h --to' \
+		'sockcat --forward h -lk --retr' \
 		"${lines[@]}" >"$T/answers" || return
 
 	all_options >"$T/want"
 	same_offer "all options" 'sockcat -'
 	for x in "${modes[@]}"; do
 		left_of "$x" >"$T/want"
-		answer "sockcat -$x -" | grep -vxFf "$T/itself" >"$T/got"
+		answer "sockcat $(given_by "$x") -" | grep -vxFf "$T/itself" >"$T/got"
 		equal "with -$x"
 	done
 
@@ -438,13 +467,37 @@ offers() {
 	echo socket >"$T/want"
 	same_offer paths 'sockcat -U so'
 	same_offer "paths of a listener" 'sockcat -lkeU so'
+	same_offer files 'sockcat --allowfile so'
+	same_offer files 'sockcat --denyfile so'
+	same_offer files 'sockcat --port-file so'
 	echo localhost >"$T/want"
 	same_offer hosts 'sockcat localhos'
+	same_offer "hosts to forward to" 'sockcat --forward localhos'
+	same_offer "hosts of a list" 'sockcat --allow localhos'
+	same_offer "hosts of a list" 'sockcat --deny localhos'
+	echo sockcat >"$T/want"
+	same_offer commands 'sockcat -c sockca'
+	same_offer commands 'sockcat --exec sockca'
+	printf '%s\n' udp: unix: >"$T/want"
+	same_offer "kinds of addresses" 'sockcat --forward u'
+	echo --tos >"$T/want"
+	same_offer "for the other side" 'sockcat -lU --forward h --to'
+	echo --retry >"$T/want"
+	same_offer "for the other side" 'sockcat --forward h -lk --retr'
+	: >"$T/want"
+	same_offer "after --ready-fd" 'sockcat --ready-fd '
 }
 
 @test "completion: bash offers the options that make sense, and values" {
 	offers bash
 	takes_values bash
+	# The shell splits words at colons.
+	ask_bash 'sockcat --forward unix : so' \
+		'sockcat localhost : 80 -lk --li' >"$T/answers"
+	echo socket >"$T/want"
+	same_offer "paths to forward to" 'sockcat --forward unix : so'
+	echo --listen >"$T/want"
+	same_offer "after a port" 'sockcat localhost : 80 -lk --li'
 }
 
 @test "completion: fish offers the options that make sense, and values" {
@@ -453,6 +506,9 @@ offers() {
 	run grep -E '^-[^	]*$' "$T/answers"
 	[ -z "$output" ]
 	takes_values fish
+	ask_fish 'sockcat --forward unix:so' >"$T/answers"
+	echo unix:socket >"$T/want"
+	same_offer "paths to forward to" 'sockcat --forward unix:so'
 }
 
 @test "completion: zsh offers the options that make sense, and values" {
@@ -460,6 +516,9 @@ offers() {
 
 	offers zsh
 	takes_values zsh
+	ask_zsh 'sockcat --forward unix:so' >"$T/answers"
+	echo socket >"$T/want"
+	same_offer "paths to forward to" 'sockcat --forward unix:so'
 	while read -r name _; do
 		grep -qE -e "--${name}[=-]*[}']*\[[^]]+\]" \
 			"$completions/_sockcat" ||
