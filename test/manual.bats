@@ -540,6 +540,20 @@ script	receive	sockcat -d -w 1m -l 4000 > copy &
 people	listen	sockcat -l 4000
 people	hub	sockcat -lb 4000
 people	connect	sockcat server 4000
+chat	listen	sockcat -l --chat 4000
+chat	connect	sockcat server 4000
+answer	serve	sockcat -lkc '\''printf "HTTP/1.0 200 OK\r\n\r\nhello\n"'\'' 4000
+answer	ask	curl -s localhost:4000
+whole	serve	sockcat -lkc '\''cat file'\'' 0.0.0.0 4000
+whole	receive	sockcat -d server 4000 > copy
+database	serve	sockcat -lk --forward unix:redis.sock localhost 4000
+database	ask	redis-cli -p 4000 ping
+own	start	port=$(sockcat -lkef --max-time 1m localhost 0)
+own	ask	echo hello | sockcat localhost $port
+log	serve	tail -f log | sockcat -lk 4000
+log	follow	sockcat -d server 4000
+early	send	sockcat --retry 1m server 4000 < file
+early	receive	sockcat -l 4000 > copy
 service	tcp	sockcat -lke localhost 4000
 service	tcp&	sockcat -lke localhost 4000 &
 service	udp	sockcat -luke localhost 4000
@@ -716,6 +730,130 @@ serve() {
 	send_to hub $'hub\n'
 	wait_line two.out '^hub$'
 	wait_line three.out '^hub$'
+}
+
+@test "examples: a chat room" {
+	driver=chat
+	feed srv
+	feed one
+	feed two
+	free_port
+	start_with - srv bash -c "exec $(cmd listen)"
+	wait_port "$PORT"
+	start_with - one bash -c "exec $(cmd connect)"
+	wait_lines srv.out '^\* [^ ]+:[0-9]+ joined$' 1
+	send_to one $'hello\n'
+	wait_line srv.out '^<[^ ]+:[0-9]+> hello$'
+	start_with - two bash -c "exec $(cmd connect)"
+	wait_lines srv.out '^\* [^ ]+:[0-9]+ joined$' 2
+	send_to two $'good morning\n'
+	wait_line srv.out '^<[^ ]+:[0-9]+> good morning$'
+	wait_line one.out '^<[^ ]+:[0-9]+> good morning$'
+	send_to srv $'hi\n'
+	wait_line one.out '^<server> hi$'
+	wait_line two.out '^<server> hi$'
+	if grep -q hello "$T/one.out"; then
+		fail "what one said came back"
+	fi
+}
+
+@test "examples: answer as a web server" {
+	driver=answer
+	need curl
+	unset http_proxy all_proxy ALL_PROXY
+	serve srv serve
+	here ask
+	here ask
+}
+
+@test "examples: serve a whole file to several" {
+	driver=whole
+	random_file file 3M
+	serve srv serve
+	mkdir one two
+	start one bash -c "cd one && $(cmd receive)"
+	start two bash -c "cd two && $(cmd receive)"
+	wait_exit one
+	[ "$status" -eq 0 ]
+	wait_exit two
+	[ "$status" -eq 0 ]
+	cmp file one/copy
+	cmp file two/copy
+}
+
+@test "examples: a database behind a forward" {
+	driver=database
+	need redis-server redis-cli
+	start db redis-server --port 0 --unixsocket redis.sock --save ''
+	wait_line db.out 'eady to accept connections' 20
+	serve srv serve
+	here ask
+	here ask
+}
+
+# in_background: the ids of the processes that this test has left there.
+in_background() {
+	local dir
+
+	for dir in /proc/[0-9]*; do
+		grep -qzxF "LEFT_BY=$T" "$dir/environ" 2>/dev/null || continue
+		[[ $(tr '\0' ' ' <"$dir/cmdline") != sockcat\ -lkef* ]] ||
+			echo "${dir##*/}"
+	done
+}
+
+@test "examples: an echo service on a port of its own" {
+	local pid
+
+	driver=own
+	PORT=
+	run limited "export LEFT_BY='$T'
+		$(cmd start)
+		$(cmd ask)
+		echo \"port \$port\""
+	for pid in $(in_background); do
+		kill "$pid"
+	done
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "$(shown ask)" ]
+	[[ ${lines[1]} =~ ^port\ [1-9][0-9]*$ ]]
+	[ "${#lines[@]}" -eq 2 ]
+}
+
+# both_follow: one line more in the log; both who follow it have had some.
+both_follow() {
+	echo line >>log
+	[ -s "$T/one.out" ] && [ -s "$T/two.out" ]
+}
+
+@test "examples: follow a log" {
+	driver=log
+	: >log
+	free_port
+	start srv bash -c "$(cmd serve)"
+	wait_port "$PORT"
+	start one bash -c "exec $(cmd follow)"
+	start two bash -c "exec $(cmd follow)"
+	wait_for 20 both_follow
+	echo 'the last' >>log
+	wait_line one.out '^the last$'
+	wait_line two.out '^the last$'
+}
+
+@test "examples: send to a receiver that is not there yet" {
+	driver=early
+	random_file file 3M
+	free_port
+	start cl bash -c "$(cmd send)"
+	if wait_exit cl 0.3 2>/dev/null; then
+		fail "it does not wait: $status"
+	fi
+	start srv bash -c "$(cmd receive)"
+	wait_exit cl
+	[ "$status" -eq 0 ]
+	wait_exit srv
+	[ "$status" -eq 0 ]
+	cmp file copy
 }
 
 @test "examples: an echo service over TCP and UDP" {
