@@ -78,7 +78,7 @@ _sockcat_options() {
 	*' --forward '*)
 		_sockcat_hide -e --echo -b --broadcast --broker --chat \
 			-c --sh-exec --exec -z --zero --send-only \
-			--no-shutdown ;;
+			--no-shutdown --reset ;;
 	*' -l '* | *' --listen '* | *' -k '* | *' --keep-open '*)
 		_sockcat_hide -s --source --retry ;;
 	esac
@@ -125,14 +125,14 @@ _sockcat_options() {
 	esac
 	case " $given " in *' -U '* | *' --unixsock '*)
 		_sockcat_hide -4 --ipv4 -6 --ipv6 -p --source-port \
-			--no-reuseaddr --reuseport --allow --deny \
+			--no-reuseaddr --reuseport --reset --allow --deny \
 			--allowfile --denyfile
 		# The other side of a forward may be IP.
 		case " $given " in
 		*' --forward '*) ;;
 		*)
 			_sockcat_hide --keepalive --no-keepalive --nodelay \
-				--no-nodelay -T --tos -M --ttl --reset ;;
+				--no-nodelay -T --tos -M --ttl ;;
 		esac ;;
 	esac
 }

@@ -189,7 +189,7 @@ complete -c sockcat -s T -l tos -x -d 'DSCP or type of service' \
         lowcost lowdelay netcontrol reliability throughput'
 complete -c sockcat -s M -l ttl -x -d 'TTL and hop limit' -n "$some_ip"
 complete -c sockcat -l reset -d 'Close with a reset' \
-    -n "$no_udp; and $some_ip"
+    -n "$no_udp; and $no_unix; and $no_forward"
 complete -c sockcat -l mode -x -d 'Permissions of the Unix socket' \
     -n "$no_probe" -a '600 660 666'
 

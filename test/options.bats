@@ -318,8 +318,7 @@ whole_row() {
 	+ -U  127.0.0.1:1     --keepalive=7
 	- -U  unix:@T/o       --keepalive=7
 	- -uU udp:127.0.0.1:1 --keepalive=7
-	+ -U  127.0.0.1:1     --reset
-	- -U  unix:@T/o       --reset
+	- -   127.0.0.1:1     --reset
 	END
 	none_wrong
 }
@@ -376,6 +375,8 @@ socket_calls() {
 		given=()
 		acting=()
 		exists "$mode" "$kind" || continue
+		# There what is for IP acts on the other side alone.
+		[[ $mode$kind != *--forwardunix* ]] || continue
 		command_of "$mode" "$kind"
 		for option; do
 			[[ $option$kind != source*6 ]] || continue
