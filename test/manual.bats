@@ -183,6 +183,7 @@ matrix_text() {
 		[[ $output == *"$text"* ]]
 	done <<-END
 		-m 1 to 1000000
+		--count 1 to 1000000
 		--backlog 1 to 1000000
 		-T 0 to 255
 		-M 1 to 255
@@ -191,7 +192,8 @@ matrix_text() {
 		-O 1 to 1G
 	END
 	row=$(section OPTIONS | tr '\n' ' ')
-	for text in 'Fl -max-conns .*1 to 1000000.*Fl d' \
+	for text in 'Fl -max-conns .*1 to 1000000.*Fl -count' \
+	    'Fl -count .*1 to 1000000.*Fl d' \
 	    'Fl -backlog .*1 to 1000000.*Fl T' \
 	    'Fl -tos .*0 to 255.*Fl M' 'Fl -ttl .*1 to 255.*Fl -reset' \
 	    'Fl -mode .*0 to 777' 'Fl -sndbuf .*1 to 1G.*keepalive'; do
