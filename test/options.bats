@@ -138,7 +138,7 @@ names_option() {
 		;;
 	broker) letter=b ;;
 	sh-exec | exec) letter=c ;;
-	zero | broadcast | echo | listen | udp) letter=${1:0:1} ;;
+	zero | broadcast | echo | listen) letter=${1:0:1} ;;
 	*) return 1 ;;
 	esac
 	letters+=$letter
@@ -182,7 +182,6 @@ whole_row() {
 		    ! exists "$mode" "$kind"; then
 			continue
 		fi
-		[ "$option" != udp ] || exists "$mode" udp || mark=-
 		command_of "$mode" "$kind"
 		value_of "$option" "$kind"
 		rm -f "$T/local"
@@ -326,11 +325,18 @@ whole_row() {
 # traced ARGS...: the calls on sockets that the command makes before it is
 # connected or listens, in $T/calls.
 traced() {
-	rm -f "$T/s"
-	strace -f -o "$T/all" \
-		-e trace=socket,setsockopt,bind,connect,listen \
-		timeout -s KILL 30 "$SOCKCAT" "$@" </dev/null \
-		>/dev/null 2>"$T/err" || :
+	local try
+
+	# A busy machine may have no process for it at the moment.
+	rm -f "$T/all"
+	for try in 1 2 3; do
+		[ ! -s "$T/all" ] || break
+		rm -f "$T/s"
+		strace -f -o "$T/all" \
+			-e trace=socket,setsockopt,bind,connect,listen \
+			timeout -s KILL 30 "$SOCKCAT" "$@" </dev/null \
+			>/dev/null 2>"$T/err" || :
+	done
 	sed -E '/ (connect|listen)\(/q' "$T/all" >"$T/calls"
 }
 
