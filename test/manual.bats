@@ -757,6 +757,8 @@ serve() {
 	if grep -q hello "$T/one.out"; then
 		fail "what one said came back"
 	fi
+	end_of one
+	wait_line two.out '^\* [^ ]+:[0-9]+ left$'
 }
 
 @test "examples: answer as a web server" {
