@@ -88,7 +88,10 @@ value_of() {
 	case $1 in
 	source)
 		words+=(127.0.0.2)
-		[ "$2" != unix-datagram ] || words[1]=$T/local
+		if [ "$2" = unix-datagram ]; then
+			words[1]=$T/local
+			rm -f "$T/local"
+		fi
 		;;
 	source-port) words+=(0) ;;
 	max-conns | count | backlog) words+=(5) ;;
@@ -177,14 +180,12 @@ whole_row() {
 	local what
 
 	need "${CC:-cc}"
+	awk -F '\t' -v m="$want" '$2 == m && $4 != "="' \
+		"$BATS_FILE_TMPDIR/marks" >"$T/row"
 	while IFS=$'\t' read -r option mode kind mark; do
-		if [ "$mode" != "$want" ] || [ "$mark" = = ] ||
-		    ! exists "$mode" "$kind"; then
-			continue
-		fi
+		exists "$mode" "$kind" || continue
 		command_of "$mode" "$kind"
 		value_of "$option" "$kind"
-		rm -f "$T/local"
 		case $option$mode in
 		no-reuseaddr*)
 			if [ "$mark" != - ] && is_client "$mode"; then
@@ -216,7 +217,7 @@ whole_row() {
 		elif ! clash_is_real "${lines[0]#*no sense }"; then
 			wrong "$what: ${lines[0]}"
 		fi
-	done <"$BATS_FILE_TMPDIR/marks"
+	done <"$T/row"
 	none_wrong
 }
 
