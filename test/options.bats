@@ -862,6 +862,8 @@ traced_mode() {
 			wait_line cl.out "^received $n .* end\$" ||
 				wrong "$mode $option"
 			wait_exit cl
+			# The console of -lk may still be writing.
+			wait_size srv.out 5 || wrong "$mode $option"
 			[ $mode = -l ] || stop srv
 			[ $mode != -l ] || wait_exit srv
 			[ "$(wc -c <"$T/srv.out")" -eq 5 ] ||
