@@ -930,19 +930,19 @@ static void test_member_lost(void)
 	CHECK(room_init(&r) == 0);
 	r.head = RING_SIZE - 128;
 	room_join(&r, &a);
-	CHECK(member_lost(&r, &a) == 0);
+	CHECK(member_lost(&r, &a, false) == 0);
 	room_post(&r, &w, block, 1000);         /* after padding */
 	CHECK(r.head == RING_SIZE + record_room(1000));
-	CHECK(member_lost(&r, &a) == 1000);
+	CHECK(member_lost(&r, &a, false) == 1000);
 	w.id = a.id;
 	room_post(&r, &w, block, 500);
-	CHECK(member_lost(&r, &a) == 1000);
+	CHECK(member_lost(&r, &a, false) == 1000);
 	w.id = 77;
 	room_post(&r, &w, block, 1);
-	CHECK(member_lost(&r, &a) == 1001);
+	CHECK(member_lost(&r, &a, false) == 1001);
 	a.at = RING_SIZE;
 	a.part = 600;
-	CHECK(member_lost(&r, &a) == 401);
+	CHECK(member_lost(&r, &a, false) == 401);
 	close(r.wake[0]);
 	close(r.wake[1]);
 }
