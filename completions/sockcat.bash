@@ -11,9 +11,11 @@ _sockcat_word() {
 
 	value=
 	case $word in
-	--source | --source-port | --max-conns | --quit | --wait | \
+	--source | --source-port | --sh-exec | --exec | --forward | \
+	--max-conns | --count | --quit | --drain | --retry | --wait | \
 	--idle-timeout | --max-time | --rcvbuf | --sndbuf | --backlog | \
-	--tos | --ttl | --mode)
+	--tos | --ttl | --mode | --allow | --deny | --allowfile | \
+	--denyfile | --port-file | --ready-fd)
 		value=$word
 		given+=" $word"
 		;;
@@ -25,7 +27,7 @@ _sockcat_word() {
 			letter=${word:0:1}
 			given+=" -$letter"
 			case $letter in
-			[spmqwIOTM])
+			[spcmqwIOTM])
 				[ -n "${word:1}" ] || value=-$letter
 				break
 				;;
@@ -48,13 +50,15 @@ _sockcat_hide() {
 _sockcat_options() {
 	options=' -4 --ipv4 -6 --ipv6 -U --unixsock -u --udp -n --nodns
 		-s --source -p --source-port -l --listen -e --echo
-		-b --broadcast --broker -z --zero -k --keep-open
-		-m --max-conns -d --recv-only --send-only -N --shutdown
-		--no-shutdown -q --quit -w --wait --idle-timeout --max-time
+		-b --broadcast --broker --chat -c --sh-exec --exec --forward
+		-z --zero -k --keep-open -m --max-conns --count
+		-d --recv-only --send-only -N --shutdown --no-shutdown
+		-q --quit --drain --retry -w --wait --idle-timeout --max-time
 		-v --verbose --quiet -h --help -V --version -I --rcvbuf
 		-O --sndbuf --keepalive --no-keepalive --no-reuseaddr
 		--reuseport --nodelay --no-nodelay --backlog -T --tos
-		-M --ttl --reset --mode '
+		-M --ttl --reset --mode --allow --deny --allowfile --denyfile
+		--port-file --ready-fd -f --background '
 	# A blank before and after each, for _sockcat_hide.
 	options=${options//[$'\n\t']/ }
 
@@ -70,34 +74,66 @@ _sockcat_options() {
 	case " $given " in *' --send-only '*)
 		_sockcat_hide -d --recv-only ;;
 	esac
-	case " $given " in *' -l '* | *' --listen '*)
-		_sockcat_hide -s --source -z --zero ;;
+	case " $given " in
+	*' --forward '*)
+		_sockcat_hide -e --echo -b --broadcast --broker --chat \
+			-c --sh-exec --exec -z --zero --send-only \
+			--no-shutdown --reset ;;
+	*' -l '* | *' --listen '* | *' -k '* | *' --keep-open '*)
+		_sockcat_hide -s --source --retry ;;
 	esac
-	case " $given " in *' -k '* | *' --keep-open '*)
-		_sockcat_hide -s --source -z --zero ;;
+	case " $given " in
+	*' -l '* | *' --listen '* | *' -k '* | *' --keep-open '*)
+		_sockcat_hide -z --zero ;;
 	esac
 	case " $given " in *' -e '* | *' --echo '*)
-		_sockcat_hide -z --zero --send-only --no-shutdown ;;
+		_sockcat_hide --chat -c --sh-exec --exec --forward -z --zero \
+			--send-only --no-shutdown ;;
 	esac
 	case " $given " in *' -b '* | *' --broadcast '* | *' --broker '*)
-		_sockcat_hide -z --zero --no-shutdown ;;
+		_sockcat_hide --chat --forward -z --zero --no-shutdown \
+			-f --background ;;
+	esac
+	case " $given " in *' --chat '*)
+		_sockcat_hide -u --udp -s --source -e --echo -b --broadcast \
+			--broker -c --sh-exec --exec --forward -z --zero \
+			--send-only --no-shutdown --retry -f --background ;;
+	esac
+	case " $given " in *' -c '* | *' --sh-exec '* | *' --exec '*)
+		_sockcat_hide -e --echo --chat --forward -z --zero \
+			--send-only --no-shutdown ;;
+	esac
+	case " $given " in *' -c '* | *' --sh-exec '*)
+		_sockcat_hide --exec ;;
+	esac
+	case " $given " in *' --exec '*)
+		_sockcat_hide -c --sh-exec ;;
 	esac
 	case " $given " in *' -z '* | *' --zero '*)
 		_sockcat_hide -l --listen -e --echo -b --broadcast --broker \
-			-k --keep-open -m --max-conns --send-only \
-			--no-shutdown --idle-timeout --keepalive \
-			--no-keepalive --reuseport --nodelay --no-nodelay \
-			--backlog --mode ;;
+			--chat -c --sh-exec --exec --forward -k --keep-open \
+			-m --max-conns --count --send-only --no-shutdown \
+			--drain --idle-timeout --keepalive --no-keepalive \
+			--reuseport --nodelay --no-nodelay --backlog --mode \
+			--allow --deny --allowfile --denyfile --port-file \
+			--ready-fd -f --background ;;
 	esac
 	case " $given " in *' -u '* | *' --udp '*)
-		_sockcat_hide --no-shutdown --keepalive --no-keepalive \
-			--nodelay --no-nodelay --backlog --reset ;;
+		_sockcat_hide --chat --count --no-shutdown --drain \
+			--keepalive --no-keepalive --nodelay --no-nodelay \
+			--backlog --reset ;;
 	esac
 	case " $given " in *' -U '* | *' --unixsock '*)
 		_sockcat_hide -4 --ipv4 -6 --ipv6 -p --source-port \
-			--keepalive --no-keepalive --no-reuseaddr \
-			--reuseport --nodelay --no-nodelay -T --tos \
-			-M --ttl --reset ;;
+			--no-reuseaddr --reuseport --reset --allow --deny \
+			--allowfile --denyfile
+		# The other side of a forward may be IP.
+		case " $given " in
+		*' --forward '*) ;;
+		*)
+			_sockcat_hide --keepalive --no-keepalive --nodelay \
+				--no-nodelay -T --tos -M --ttl ;;
+		esac ;;
 	esac
 }
 
@@ -110,7 +146,7 @@ _sockcat_reply() {
 	done
 }
 
-# _sockcat_files: paths, for a Unix-domain socket.
+# _sockcat_files: paths.
 _sockcat_files() {
 	compopt -o filenames 2>/dev/null
 	_sockcat_reply < <(compgen -f -- "$cur")
@@ -136,7 +172,19 @@ _sockcat_values() {
 		esac
 		return
 		;;
-	-p | --source-port)
+	-c | --sh-exec | --exec)
+		_sockcat_reply < <(compgen -c -- "$cur" | sort -u)
+		return
+		;;
+	--allowfile | --denyfile | --port-file | unix:)
+		_sockcat_files
+		return
+		;;
+	--forward | --allow | --deny)
+		_sockcat_reply < <(compgen -A hostname -- "$cur")
+		[ "$1" != --forward ] || words='udp: unix:'
+		;;
+	-p | --source-port | *:)
 		_sockcat_reply < <(compgen -A service -- "$cur")
 		return
 		;;
@@ -171,7 +219,10 @@ _sockcat() {
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		word=${COMP_WORDS[i]}
-		if [ -n "$value" ]; then
+		if [ "$word" = : ]; then
+			# The shell splits a word at its colons.
+			value=${COMP_WORDS[i - 1]}:
+		elif [ -n "$value" ]; then
 			value=
 		elif [ "$word" = = ]; then
 			value='='	# of --keepalive=...
@@ -185,7 +236,7 @@ _sockcat() {
 			operands=$((operands + 1))
 		fi
 	done
-	if [ "$cur" = = ]; then
+	if [ "$cur" = = ] || [ "$cur" = : ]; then
 		return
 	elif [ -n "$value" ]; then
 		_sockcat_values "$value"

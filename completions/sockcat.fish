@@ -10,7 +10,7 @@ function __sockcat_given
             and return
         else
             set -l letter (string sub -s 2 -- $option)
-            string match -qr -- "^-[46UunlebzkdNvhV]*$letter" $words
+            string match -qr -- "^-[46UunlebzkdNvhVf]*$letter" $words
             and return
         end
     end
@@ -24,9 +24,10 @@ end
 # __sockcat_at_port: the host is there, or there need not be one.
 function __sockcat_at_port
     set -l words (commandline -opc)[2..-1]
-    set -l values '^(-[46UunlebzkdNvhV]*[spmqwIOTM]|--(source(-port)?|'\
-'max-conns|quit|wait|idle-timeout|max-time|rcvbuf|sndbuf|backlog|tos|ttl|'\
-'mode))$'
+    set -l values '^(-[46UunlebzkdNvhVf]*[spcmqwIOTM]|--(source(-port)?|'\
+'sh-exec|exec|forward|max-conns|count|quit|drain|retry|wait|idle-timeout|'\
+'max-time|rcvbuf|sndbuf|backlog|tos|ttl|mode|allow|deny|allowfile|denyfile|'\
+'port-file|ready-fd))$'
     set -l skip 0
     __sockcat_given -l --listen
     and return
@@ -57,13 +58,34 @@ function __sockcat_local_ends
     and __fish_complete_path (commandline -ct)
 end
 
+function __sockcat_commands
+    complete -C (commandline -ct)
+end
+
+function __sockcat_onward
+    set -l token (commandline -ct)
+    if string match -q 'unix:*' -- $token
+        printf 'unix:%s\n' (__fish_complete_path (string sub -s 6 -- $token))
+        return
+    end
+    __sockcat_hosts
+    printf '%s\n' udp: unix:
+end
+
 # Conditions: what an option makes no sense with.
 set -l no_listen '__sockcat_no -l --listen; and __sockcat_no -k --keep-open'
 set -l no_probe '__sockcat_no -z --zero'
 set -l no_echo '__sockcat_no -e --echo'
 set -l no_hub '__sockcat_no -b --broadcast --broker'
+set -l no_chat '__sockcat_no --chat'
+set -l no_command '__sockcat_no -c --sh-exec --exec'
+set -l no_forward '__sockcat_no --forward'
 set -l no_udp '__sockcat_no -u --udp'
 set -l no_unix '__sockcat_no -U --unixsock'
+# A forward has another side, for which some may make sense.
+set -l connects "begin; begin; $no_listen; end; or __sockcat_given --forward; \
+end; and $no_chat"
+set -l some_ip "begin; $no_unix; or __sockcat_given --forward; end"
 
 # Operands: a path, or a host and a port.
 complete -c sockcat -f
@@ -81,38 +103,58 @@ complete -c sockcat -s 4 -l ipv4 -d 'IPv4 only' \
 complete -c sockcat -s 6 -l ipv6 -d 'IPv6 only' \
     -n "$no_unix; and __sockcat_no -4 --ipv4"
 complete -c sockcat -s U -l unixsock -d 'Unix-domain socket'
-complete -c sockcat -s u -l udp -d 'Datagrams'
+complete -c sockcat -s u -l udp -d 'Datagrams' -n "$no_chat"
 complete -c sockcat -s n -l nodns -d 'Numeric hosts and ports only'
-complete -c sockcat -s s -l source -x -d 'Local address' -n "$no_listen" \
+complete -c sockcat -s s -l source -x -d 'Local address' -n "$connects" \
     -a '(__sockcat_local_ends)'
 complete -c sockcat -s p -l source-port -x -d 'Local port' -n "$no_unix" \
     -a '(__sockcat_services)'
 
 # Modes
 complete -c sockcat -s l -l listen -d 'Wait for a connection' -n "$no_probe"
-complete -c sockcat -s e -l echo -d 'Send every byte back' -n "$no_probe"
-complete -c sockcat -s b -l broadcast -n "$no_probe" \
+set -l no_service "$no_probe; and $no_chat; and $no_forward"
+complete -c sockcat -s e -l echo -d 'Send every byte back' \
+    -n "$no_service; and $no_command"
+complete -c sockcat -s b -l broadcast -n "$no_service" \
     -d 'With -l: a hub; client -u: allow broadcast addresses'
-complete -c sockcat -l broker -n "$no_probe" -d 'The same as --broadcast'
+complete -c sockcat -l broker -n "$no_service" -d 'The same as --broadcast'
+complete -c sockcat -l chat -d 'With -l: a hub for people' \
+    -n "$no_service; and $no_echo; and $no_hub; and $no_command; and $no_udp"
+complete -c sockcat -s c -l sh-exec -x -a '(__sockcat_commands)' \
+    -d 'Attach a command, run by /bin/sh -c' \
+    -n "$no_service; and $no_echo; and __sockcat_no --exec"
+complete -c sockcat -l exec -x -a '(__sockcat_commands)' \
+    -d 'Attach a command, run directly' \
+    -n "$no_service; and $no_echo; and __sockcat_no -c --sh-exec"
+complete -c sockcat -l forward -x -a '(__sockcat_onward)' \
+    -d 'With -l: connect each peer to an address' \
+    -n "$no_probe; and $no_chat; and $no_echo; and $no_hub; and $no_command"
 complete -c sockcat -s z -l zero -d 'Only test: connect and close' \
-    -n "$no_listen; and $no_echo; and $no_hub"
+    -n "$no_listen; and $no_echo; and $no_hub; and $no_chat; and \
+$no_command; and $no_forward"
 
 # Session
 complete -c sockcat -s k -l keep-open -d 'With -l: serve many peers' \
     -n "$no_probe"
 complete -c sockcat -s m -l max-conns -x -d 'At most that many peers at once' \
     -n "$no_probe"
+complete -c sockcat -l count -x -n "$no_probe; and $no_udp" \
+    -d 'Accept that many peers, finish them, exit'
 complete -c sockcat -s d -l recv-only -d 'Do not read standard input' \
     -n '__sockcat_no --send-only'
+set -l relays "$no_service; and $no_echo; and $no_command"
 complete -c sockcat -l send-only -d 'Discard what is received' \
-    -n "$no_probe; and $no_echo; and __sockcat_no -d --recv-only"
+    -n "$relays; and __sockcat_no -d --recv-only"
 complete -c sockcat -s N -l shutdown \
     -d 'Half-close after the end of input (default)'
 complete -c sockcat -l no-shutdown \
     -d 'Do not half-close after the end of input' \
-    -n "$no_probe; and $no_echo; and $no_hub; and $no_udp"
+    -n "$relays; and $no_hub; and $no_udp"
 complete -c sockcat -s q -l quit -x \
     -d 'End when one direction has ended and the other rests'
+complete -c sockcat -l drain -x -d 'On SIGTERM let the sessions finish' \
+    -n "$no_probe; and $no_udp"
+complete -c sockcat -l retry -x -d 'Keep trying to connect' -n "$connects"
 
 # Time limits
 complete -c sockcat -s w -l wait -x -d 'Time to connect, then for silence'
@@ -127,7 +169,7 @@ complete -c sockcat -s h -l help -d 'Show the help'
 complete -c sockcat -s V -l version -d 'Show the version'
 
 # Socket options
-set -l tcp "$no_probe; and $no_udp; and $no_unix"
+set -l tcp "$no_probe; and $no_udp; and $some_ip"
 complete -c sockcat -s I -l rcvbuf -x -d 'Receive buffer'
 complete -c sockcat -s O -l sndbuf -x -d 'Send buffer'
 complete -c sockcat -l keepalive -d 'Find vanished peers' -n "$tcp"
@@ -142,11 +184,30 @@ complete -c sockcat -l backlog -x \
     -d 'Connections that may wait to be accepted' \
     -n "$no_probe; and $no_udp"
 complete -c sockcat -s T -l tos -x -d 'DSCP or type of service' \
-    -n "$no_unix" -a 'af11 af12 af13 af21 af22 af23 af31 af32 af33 af41
+    -n "$some_ip" -a 'af11 af12 af13 af21 af22 af23 af31 af32 af33 af41
         af42 af43 critical cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 ef inetcontrol le
         lowcost lowdelay netcontrol reliability throughput'
-complete -c sockcat -s M -l ttl -x -d 'TTL and hop limit' -n "$no_unix"
+complete -c sockcat -s M -l ttl -x -d 'TTL and hop limit' -n "$some_ip"
 complete -c sockcat -l reset -d 'Close with a reset' \
-    -n "$no_udp; and $no_unix"
+    -n "$no_udp; and $no_unix; and $no_forward"
 complete -c sockcat -l mode -x -d 'Permissions of the Unix socket' \
     -n "$no_probe" -a '600 660 666'
+
+# Who may connect
+set -l ip_listener "$no_probe; and $no_unix"
+complete -c sockcat -l allow -x -d 'Only these may connect' \
+    -n "$ip_listener" -a '(__sockcat_hosts)'
+complete -c sockcat -l deny -x -d 'These may not connect' \
+    -n "$ip_listener" -a '(__sockcat_hosts)'
+complete -c sockcat -l allowfile -rF -d 'A list of who may connect' \
+    -n "$ip_listener"
+complete -c sockcat -l denyfile -rF -d 'A list of who may not' \
+    -n "$ip_listener"
+
+# For scripts
+complete -c sockcat -l port-file -rF -d 'Write address and port there' \
+    -n "$no_probe"
+complete -c sockcat -l ready-fd -x -d 'Write address and port to it' \
+    -n "$no_probe"
+complete -c sockcat -s f -l background -d 'Detach once listening' \
+    -n "$no_probe; and $no_hub; and $no_chat"

@@ -147,6 +147,10 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 		misuse -m "\"$text\"" -lk -m "$text" 0
 		misuse --max-conns "\"$text\"" -lk "--max-conns=$text" 0
 		misuse --backlog "\"$text\"" -l --backlog "$text" 0
+		misuse --count "\"$text\"" -lk --count "$text" 0
+	done
+	for text in 80x -1 1e9 '' 99999999999; do
+		misuse --ready-fd "\"$text\"" -l --ready-fd "$text" 0
 	done
 	for text in 80x 65536 -1 1e9 '' 0 256; do
 		misuse -M "\"$text\"" -M "$text" 127.0.0.1 1
@@ -185,6 +189,8 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 		misuse --wait "\"$text\"" "--wait=$text" 127.0.0.1 1
 		misuse --idle-timeout "\"$text\"" --idle-timeout "$text" h 1
 		misuse --max-time "\"$text\"" --max-time "$text" h 1
+		misuse --drain "\"$text\"" -l --drain "$text" 0
+		misuse --retry "\"$text\"" --retry "$text" h 1
 	done
 	for text in 80x 1e9 '' -x - --1 1d; do
 		misuse -q "\"$text\"" -q "$text" 127.0.0.1 1
@@ -200,16 +206,25 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 @test "an option without its argument" {
 	local name
 
-	for name in -s -p -m -q -w -I -O -T -M; do
+	for name in -s -p -c -m -q -w -I -O -T -M; do
 		misuse "$name" argument 127.0.0.1 1 "$name"
 		misuse "$name" argument 127.0.0.1 1 "-v${name#-}"
 	done
-	for name in --source --source-port --max-conns --quit --wait \
+	for name in --source --source-port --sh-exec --exec --forward \
+	    --max-conns --count --quit --drain --retry --wait \
 	    --idle-timeout --max-time --rcvbuf --sndbuf --backlog --tos --ttl \
-	    --mode; do
+	    --mode --allow --deny --allowfile --denyfile --port-file \
+	    --ready-fd; do
 		misuse "$name" argument 127.0.0.1 1 "$name"
 	done
 	misuse -s empty -s '' 127.0.0.1 1
+	misuse -c empty -lc '' 0
+	misuse -c empty -lc '  ' 0
+	misuse --exec empty -l --exec '' 0
+	misuse --forward empty -l --forward '' 0
+	misuse --allow empty -l --allow '' 0
+	misuse --denyfile empty -l --denyfile '' 0
+	misuse --port-file empty -l --port-file '' 0
 	misuse --udp 5 --udp=5 127.0.0.1 1
 	misuse --help 3 --help=3
 	misuse --no-keepalive 3 --no-keepalive=3 127.0.0.1 1
@@ -252,6 +267,11 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	--no-delay --nodelay
 	--unix-sock --unixsock
 	--verbosse --verbose
+	--shexec --sh-exec
+	--forwrd --forward
+	--allow-file --allowfile
+	--portfile --port-file
+	--backgroud --background
 	END
 	misuse 'unknown option' --xyzzyplugh --xyzzyplugh h 1
 	not grep -q 'did you mean' "$T/err"
@@ -306,6 +326,19 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	misuse -b -l -b 127.0.0.1 1
 	misuse -l -z -lz 1
 	misuse -e -lb -le -b 1
+	misuse -e -lc -le -c true 1
+	misuse -e --chat -le --chat 1
+	misuse -c --forward -lc true --forward 127.0.0.1:1 1
+	misuse -c -lb -lbc true 1
+	misuse --exec -c -l -c true --exec true 1
+	misuse --broker --chat -l --chat --broker 1
+	misuse --forward -l --forward 127.0.0.1:1 127.0.0.1 1
+	misuse --chat -l --chat 127.0.0.1 1
+	misuse --chat -u -lu --chat 1
+	misuse -f -lk -lkf 1
+	misuse --allow -U -lU --allow 127.0.0.1 "$T/s"
+	misuse --retry -lk -lk --retry 1 1
+	misuse --count -k -l --count 3 1
 	misuse -m -k -l -m 3 1
 	misuse --mode -U -l --mode 600 1
 	misuse --no-reuseaddr -p --no-reuseaddr 127.0.0.1 1

@@ -88,18 +88,26 @@ equal() {
 	[ -z "$output" ]
 }
 
-# matrix_text: the matrix as the manual has it: below each heading, in its
-# middle, the mark.
+# matrix_text: the matrix as the manual has it: the marks of the modes below
+# headings in three lines, each mark below the middle of its own.
 matrix_text() {
 	options_of_help | awk '
+	# put(line, at, text): text from column "at" on, filled with blanks.
+	function put(line, at, text) {
+		return sprintf("%-*s%s", at, line, text)
+	}
 	BEGIN {
-		n = split("connect -l -lk -e -le -lke -lb -z " \
-			"tcp udp unix -uU", head, " ")
-		split("8 3 4 3 4 5 4 3 5 4 5 4", width, " ")
-		line = sprintf("%-17s", "")
-		for (i = 1; i <= n; i++)
-			line = line sprintf("%*s", width[i], head[i])
-		print line
+		modes = split("connect,-l,-lk,-e,-le,-lke,-lb,--chat,-c,-lc," \
+			"-lkc,--forward,-k --forward,-z", head, ",")
+		split("tcp udp unix -uU", sock, " ")
+		split("59 63 67 72", column, " ")
+		for (i = 1; i <= modes; i++)
+			row[(i - 1) % 3] = put(row[(i - 1) % 3], 15 + 3 * i - \
+				int((length(head[i]) + 1) / 2), head[i])
+		for (i = 1; i <= 4; i++)
+			row[2] = put(row[2], column[i], sock[i])
+		for (i = 0; i < 3; i++)
+			print row[i]
 	}
 	NR == FNR {
 		if ($2 != "-")
@@ -108,14 +116,12 @@ matrix_text() {
 	}
 	{
 		split($0, part, "\t")
-		marks = part[2] part[3]
-		line = sprintf("%-17s", letter[part[1]] "--" part[1])
-		for (i = 1; i <= n; i++) {
-			at = width[i] - length(head[i]) + \
-				int((length(head[i]) + 1) / 2)
-			line = line sprintf("%*s%*s", at,
-				substr(marks, i, 1), width[i] - at, "")
-		}
+		line = letter[part[1]] "--" part[1]
+		for (i = 1; i <= modes; i++)
+			line = put(line, 14 + 3 * i, substr(part[2], i, 1))
+		for (i = 1; i <= 4; i++)
+			line = put(line, column[i] + 1, \
+				substr(part[3], i, 1))
 		sub(/ +$/, "", line)
 		print line
 	}' - "$unit/matrix"
@@ -177,6 +183,7 @@ matrix_text() {
 		[[ $output == *"$text"* ]]
 	done <<-END
 		-m 1 to 1000000
+		--count 1 to 1000000
 		--backlog 1 to 1000000
 		-T 0 to 255
 		-M 1 to 255
@@ -185,7 +192,8 @@ matrix_text() {
 		-O 1 to 1G
 	END
 	row=$(section OPTIONS | tr '\n' ' ')
-	for text in 'Fl -max-conns .*1 to 1000000.*Fl d' \
+	for text in 'Fl -max-conns .*1 to 1000000.*Fl -count' \
+	    'Fl -count .*1 to 1000000.*Fl d' \
 	    'Fl -backlog .*1 to 1000000.*Fl T' \
 	    'Fl -tos .*0 to 255.*Fl M' 'Fl -ttl .*1 to 255.*Fl -reset' \
 	    'Fl -mode .*0 to 777' 'Fl -sndbuf .*1 to 1G.*keepalive'; do
@@ -282,14 +290,26 @@ all_options() {
 		awk '{ print "--" $1 } $2 != "-" { print "-" $2 }' | sort -u
 }
 
-# senseless: X and Y for every option Y that makes no sense whatever else
-# stands beside X, which is a letter of the modes and sockets.
+# given_by LETTER: print how the completions are told of it: C stands for
+# --chat, F for --forward, and c has a value.
+given_by() {
+	case $1 in
+	C) printf '%s\n' --chat ;;
+	F) printf '%s\n' '--forward h' ;;
+	c) printf '%s\n' '-c true' ;;
+	*) printf '%s\n' "-$1" ;;
+	esac
+}
+
+# senseless: X and Y for every option Y that makes no sense whatever else but
+# --forward stands beside X, which is a letter of the modes and sockets; C is
+# --chat and F --forward.
 senseless() {
 	awk -F '\t' '
 	BEGIN {
-		flags = "lkebzuU"
-		split("listen keep-open echo broadcast zero udp unixsock",
-			name, " ")
+		n_flags = split("listen keep-open echo broadcast zero udp " \
+			"unixsock sh-exec chat forward", name, " ")
+		flags = "lkebzuUcCF"
 	}
 	!($1 in seen) { seen[$1] = 1; option[++n] = $1 }
 	{ mark[$1, $2, $3] = $4 }
@@ -297,16 +317,21 @@ senseless() {
 		if (s ~ /z/)
 			return "-z"
 		if (s !~ /l/)
-			return s ~ /e/ ? "-e" : "connect"
+			return s ~ /c/ ? "-c" : s ~ /e/ ? "-e" : "connect"
+		if (s ~ /C/)
+			return "--chat"
 		if (s ~ /b/)
 			return "-lb"
-		return "-l" (s ~ /k/ ? "k" : "") (s ~ /e/ ? "e" : "")
+		if (s ~ /F/)
+			return (s ~ /k/ ? "-k " : "") "--forward"
+		return "-l" (s ~ /k/ ? "k" : "") \
+			(s ~ /c/ ? "c" : s ~ /e/ ? "e" : "")
 	}
 	function makes_sense(s,    i) {
 		mode = mode_of(s)
 		kind = s ~ /U/ ? (s ~ /u/ ? "unix-datagram" : "unix") \
 			: s ~ /u/ ? "udp" : "tcp"
-		for (i = 1; i <= 7; i++)
+		for (i = 1; i <= n_flags; i++)
 			if (index(s, substr(flags, i, 1)) &&
 			    mark[name[i], mode, kind] == "-")
 				return 0
@@ -314,15 +339,16 @@ senseless() {
 	}
 	# needs(o): the letter that is given when the option o is.
 	function needs(o,    i) {
-		for (i = 1; i <= 7; i++)
-			if (name[i] == o || o == "broker" && name[i] == "broadcast")
+		for (i = 1; i <= n_flags; i++)
+			if (name[i] == o || o == "broker" && name[i] == "broadcast" ||
+			    o == "exec" && name[i] == "sh-exec")
 				return substr(flags, i, 1)
 		return ""
 	}
 	END {
-		for (bits = 0; bits < 128; bits++) {
+		for (bits = 0; bits < 2 ^ n_flags; bits++) {
 			s = ""
-			for (i = 1; i <= 7; i++)
+			for (i = 1; i <= n_flags; i++)
 				if (int(bits / 2 ^ (i - 1)) % 2)
 					s = s substr(flags, i, 1)
 			if (!makes_sense(s))
@@ -332,15 +358,17 @@ senseless() {
 				    !index(s, needs(option[j])))
 					continue
 				for (i = 1; i <= length(s); i++)
-					good[substr(s, i, 1), option[j]] = 1
+					if (s !~ /F/ || substr(s, i, 1) == "F" ||
+					    option[j] == "forward")
+						good[substr(s, i, 1), option[j]] = 1
 			}
 		}
-		for (i = 1; i <= 7; i++)
+		for (i = 1; i <= n_flags; i++)
 			for (j = 1; j <= n; j++)
 				if (!((substr(flags, i, 1), option[j]) in good))
 					print substr(flags, i, 1), option[j]
 	}' "$unit/marks"
-	printf '%s\n' '4 ipv6' '6 ipv4' 'd send-only'
+	printf '%s\n' '4 ipv6' '6 ipv4' 'd send-only' 'c exec'
 }
 
 # same_offer WHAT LINE: `want' is what is offered for LINE.
@@ -360,7 +388,9 @@ spelt() {
 # not (it is left in `itself'), and those that make no sense with it.
 left_of() {
 	options_of_help | awk -v x="$1" '$2 == x { print $1 }
-		x == "b" && $1 == "broker" { print $1 }' |
+		x == "b" && $1 == "broker" { print $1 }
+		x == "C" && $1 == "chat" { print $1 }
+		x == "F" && $1 == "forward" { print $1 }' |
 		spelt >"$T/itself"
 	awk -v x="$1" '$1 == x { print $2 }' "$T/senseless" |
 		spelt >"$T/not"
@@ -372,9 +402,9 @@ left_of() {
 takes_values() {
 	local option lines=()
 
-	# After these comes a path, or nothing.
+	# After these comes a path, or nothing; or a host all the same.
 	all_options | grep -vxE -e '-[UhV]|--(unixsock|help|version)' \
-		>"$T/these"
+		-e '--(forward|allow|deny)' >"$T/these"
 	while read -r option; do
 		lines+=("sockcat $option localhos")
 	done <"$T/these"
@@ -390,25 +420,32 @@ takes_values() {
 
 # offers SHELL: its completion offers what it should.
 offers() {
-	local x modes=(l k e b z u U 4 6 d) lines=()
+	local x modes=(l k e b z u U c C F 4 6 d) lines=()
 
 	senseless >"$T/senseless"
 	: >"$T/work/socket"
 	for x in "${modes[@]}"; do
-		lines+=("sockcat -$x -")
+		lines+=("sockcat $(given_by "$x") -")
 	done
 	"ask_$1" 'sockcat -' 'sockcat --li' 'sockcat -z --li' \
 		'sockcat -vnz --li' 'sockcat -T cs0 -z --li' \
 		'sockcat -Tlowdelay --z' 'sockcat --send-only --recv' \
 		'sockcat -T ' 'sockcat --tos l' 'sockcat -U so' \
 		'sockcat -lkeU so' 'sockcat localhos' 'sockcat -w ' \
+		'sockcat -c sockca' 'sockcat --exec sockca' \
+		'sockcat --allowfile so' 'sockcat --denyfile so' \
+		'sockcat --port-file so' 'sockcat --forward localhos' \
+		'sockcat --forward u' 'sockcat --allow localhos' \
+		'sockcat --deny localhos' 'sockcat --ready-fd ' \
+		'sockcat -lU --forward h --to' \
+		'sockcat --forward h -lk --retr' \
 		"${lines[@]}" >"$T/answers" || return
 
 	all_options >"$T/want"
 	same_offer "all options" 'sockcat -'
 	for x in "${modes[@]}"; do
 		left_of "$x" >"$T/want"
-		answer "sockcat -$x -" | grep -vxFf "$T/itself" >"$T/got"
+		answer "sockcat $(given_by "$x") -" | grep -vxFf "$T/itself" >"$T/got"
 		equal "with -$x"
 	done
 
@@ -432,13 +469,37 @@ offers() {
 	echo socket >"$T/want"
 	same_offer paths 'sockcat -U so'
 	same_offer "paths of a listener" 'sockcat -lkeU so'
+	same_offer files 'sockcat --allowfile so'
+	same_offer files 'sockcat --denyfile so'
+	same_offer files 'sockcat --port-file so'
 	echo localhost >"$T/want"
 	same_offer hosts 'sockcat localhos'
+	same_offer "hosts to forward to" 'sockcat --forward localhos'
+	same_offer "hosts of a list" 'sockcat --allow localhos'
+	same_offer "hosts of a list" 'sockcat --deny localhos'
+	echo sockcat >"$T/want"
+	same_offer commands 'sockcat -c sockca'
+	same_offer commands 'sockcat --exec sockca'
+	printf '%s\n' udp: unix: >"$T/want"
+	same_offer "kinds of addresses" 'sockcat --forward u'
+	echo --tos >"$T/want"
+	same_offer "for the other side" 'sockcat -lU --forward h --to'
+	echo --retry >"$T/want"
+	same_offer "for the other side" 'sockcat --forward h -lk --retr'
+	: >"$T/want"
+	same_offer "after --ready-fd" 'sockcat --ready-fd '
 }
 
 @test "completion: bash offers the options that make sense, and values" {
 	offers bash
 	takes_values bash
+	# The shell splits words at colons.
+	ask_bash 'sockcat --forward unix : so' \
+		'sockcat localhost : 80 -lk --li' >"$T/answers"
+	echo socket >"$T/want"
+	same_offer "paths to forward to" 'sockcat --forward unix : so'
+	echo --listen >"$T/want"
+	same_offer "after a port" 'sockcat localhost : 80 -lk --li'
 }
 
 @test "completion: fish offers the options that make sense, and values" {
@@ -447,6 +508,9 @@ offers() {
 	run grep -E '^-[^	]*$' "$T/answers"
 	[ -z "$output" ]
 	takes_values fish
+	ask_fish 'sockcat --forward unix:so' >"$T/answers"
+	echo unix:socket >"$T/want"
+	same_offer "paths to forward to" 'sockcat --forward unix:so'
 }
 
 @test "completion: zsh offers the options that make sense, and values" {
@@ -454,6 +518,9 @@ offers() {
 
 	offers zsh
 	takes_values zsh
+	ask_zsh 'sockcat --forward unix:so' >"$T/answers"
+	echo socket >"$T/want"
+	same_offer "paths to forward to" 'sockcat --forward unix:so'
 	while read -r name _; do
 		grep -qE -e "--${name}[=-]*[}']*\[[^]]+\]" \
 			"$completions/_sockcat" ||
@@ -475,6 +542,20 @@ script	receive	sockcat -d -w 1m -l 4000 > copy &
 people	listen	sockcat -l 4000
 people	hub	sockcat -lb 4000
 people	connect	sockcat server 4000
+chat	listen	sockcat -l --chat 4000
+chat	connect	sockcat server 4000
+answer	serve	sockcat -lkc '\''printf "HTTP/1.0 200 OK\r\n\r\nhello\n"'\'' 4000
+answer	ask	curl -s localhost:4000
+whole	serve	sockcat -lkc '\''cat file'\'' 0.0.0.0 4000
+whole	receive	sockcat -d server 4000 > copy
+database	serve	sockcat -lk --forward unix:redis.sock localhost 4000
+database	ask	redis-cli -p 4000 ping
+own	start	port=$(sockcat -lkef --max-time 1m localhost 0)
+own	ask	echo hello | sockcat localhost $port
+log	serve	tail -f log | sockcat -lk 4000
+log	follow	sockcat -d server 4000
+early	send	sockcat --retry 1m server 4000 < file
+early	receive	sockcat -l 4000 > copy
 service	tcp	sockcat -lke localhost 4000
 service	tcp&	sockcat -lke localhost 4000 &
 service	udp	sockcat -luke localhost 4000
@@ -651,6 +732,132 @@ serve() {
 	send_to hub $'hub\n'
 	wait_line two.out '^hub$'
 	wait_line three.out '^hub$'
+}
+
+@test "examples: a chat room" {
+	driver=chat
+	feed srv
+	feed one
+	feed two
+	free_port
+	start_with - srv bash -c "exec $(cmd listen)"
+	wait_port "$PORT"
+	start_with - one bash -c "exec $(cmd connect)"
+	wait_lines srv.out '^\* [^ ]+:[0-9]+ joined$' 1
+	send_to one $'hello\n'
+	wait_line srv.out '^<[^ ]+:[0-9]+> hello$'
+	start_with - two bash -c "exec $(cmd connect)"
+	wait_lines srv.out '^\* [^ ]+:[0-9]+ joined$' 2
+	send_to two $'good morning\n'
+	wait_line srv.out '^<[^ ]+:[0-9]+> good morning$'
+	wait_line one.out '^<[^ ]+:[0-9]+> good morning$'
+	send_to srv $'hi\n'
+	wait_line one.out '^<server> hi$'
+	wait_line two.out '^<server> hi$'
+	if grep -q hello "$T/one.out"; then
+		fail "what one said came back"
+	fi
+	end_of one
+	wait_line two.out '^\* [^ ]+:[0-9]+ left$'
+}
+
+@test "examples: answer as a web server" {
+	driver=answer
+	need curl
+	unset http_proxy all_proxy ALL_PROXY
+	serve srv serve
+	here ask
+	here ask
+}
+
+@test "examples: serve a whole file to several" {
+	driver=whole
+	random_file file 3M
+	serve srv serve
+	mkdir one two
+	start one bash -c "cd one && $(cmd receive)"
+	start two bash -c "cd two && $(cmd receive)"
+	wait_exit one
+	[ "$status" -eq 0 ]
+	wait_exit two
+	[ "$status" -eq 0 ]
+	cmp file one/copy
+	cmp file two/copy
+}
+
+@test "examples: a database behind a forward" {
+	driver=database
+	need redis-server redis-cli
+	start db redis-server --port 0 --unixsocket redis.sock --save ''
+	wait_line db.out 'eady to accept connections' 20
+	serve srv serve
+	here ask
+	here ask
+}
+
+# in_background: the ids of the processes that this test has left there.
+in_background() {
+	local dir
+
+	for dir in /proc/[0-9]*; do
+		grep -qzxF "LEFT_BY=$T" "$dir/environ" 2>/dev/null || continue
+		[[ $(tr '\0' ' ' <"$dir/cmdline") != sockcat\ -lkef* ]] ||
+			echo "${dir##*/}"
+	done
+}
+
+@test "examples: an echo service on a port of its own" {
+	local pid
+
+	driver=own
+	PORT=
+	run limited "export LEFT_BY='$T'
+		$(cmd start)
+		$(cmd ask)
+		echo \"port \$port\""
+	for pid in $(in_background); do
+		kill "$pid"
+	done
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "$(shown ask)" ]
+	[[ ${lines[1]} =~ ^port\ [1-9][0-9]*$ ]]
+	[ "${#lines[@]}" -eq 2 ]
+}
+
+# both_follow: one line more in the log; both who follow it have had some.
+both_follow() {
+	echo line >>log
+	[ -s "$T/one.out" ] && [ -s "$T/two.out" ]
+}
+
+@test "examples: follow a log" {
+	driver=log
+	: >log
+	free_port
+	start srv bash -c "$(cmd serve)"
+	wait_port "$PORT"
+	start one bash -c "exec $(cmd follow)"
+	start two bash -c "exec $(cmd follow)"
+	wait_for 20 both_follow
+	echo 'the last' >>log
+	wait_line one.out '^the last$'
+	wait_line two.out '^the last$'
+}
+
+@test "examples: send to a receiver that is not there yet" {
+	driver=early
+	random_file file 3M
+	free_port
+	start cl bash -c "$(cmd send)"
+	if wait_exit cl 0.3 2>/dev/null; then
+		fail "it does not wait: $status"
+	fi
+	start srv bash -c "$(cmd receive)"
+	wait_exit cl
+	[ "$status" -eq 0 ]
+	wait_exit srv
+	[ "$status" -eq 0 ]
+	cmp file copy
 }
 
 @test "examples: an echo service over TCP and UDP" {

@@ -6,7 +6,7 @@
  *	unit matrix     the option table: NAME, its marks by mode, by socket
  *	unit marks      for every option, mode and socket the mark that counts:
  *	                OPTION MODE SOCKET MARK; `=' where the option makes
- *	                another mode
+ *	                another mode; a forward goes to TCP, or to UDP
  */
 #define main sockcat_main
 #include "../sockcat.c"
@@ -930,19 +930,19 @@ static void test_member_lost(void)
 	CHECK(room_init(&r) == 0);
 	r.head = RING_SIZE - 128;
 	room_join(&r, &a);
-	CHECK(member_lost(&r, &a) == 0);
+	CHECK(member_lost(&r, &a, false) == 0);
 	room_post(&r, &w, block, 1000);         /* after padding */
 	CHECK(r.head == RING_SIZE + record_room(1000));
-	CHECK(member_lost(&r, &a) == 1000);
+	CHECK(member_lost(&r, &a, false) == 1000);
 	w.id = a.id;
 	room_post(&r, &w, block, 500);
-	CHECK(member_lost(&r, &a) == 1000);
+	CHECK(member_lost(&r, &a, false) == 1000);
 	w.id = 77;
 	room_post(&r, &w, block, 1);
-	CHECK(member_lost(&r, &a) == 1001);
+	CHECK(member_lost(&r, &a, false) == 1001);
 	a.at = RING_SIZE;
 	a.part = 600;
-	CHECK(member_lost(&r, &a) == 401);
+	CHECK(member_lost(&r, &a, false) == 401);
 	close(r.wake[0]);
 	close(r.wake[1]);
 }
@@ -1188,6 +1188,43 @@ static void test_values(void)
 	CHECK(!o.prefs.broadcast && o.keep && o.hub);
 }
 
+static void test_service_values(void)
+{
+	PARSES("h 1");
+	CHECK(!o.chat && !o.command && !o.forward && !o.background);
+	CHECK(o.total == 0 && o.drain == 0 && o.retry == 0 &&
+		o.ready_fd == -1 && !o.port_file && o.access.count == 0);
+	PARSES("-l --chat 1");
+	CHECK(o.chat && o.keep && o.prefs.keepalive == 1);
+	PARSES("-lc cat 1");
+	TEXT(o.command, "cat");
+	CHECK(!o.direct && !o.keep);
+	PARSES("-l --sh-exec=cat 1");
+	TEXT(o.command, "cat");
+	PARSES("--exec cat h 1");
+	TEXT(o.command, "cat");
+	CHECK(o.direct);
+	PARSES("-l --forward h:1 1");
+	TEXT(o.forward, "h:1");
+	PARSES("-lk --count 3 --drain 2s --port-file f --ready-fd 1 1");
+	CHECK(o.total == 3 && o.drain == 2 * SECOND && o.ready_fd == 1);
+	TEXT(o.port_file, "f");
+	PARSES("--retry 50ms h 1");
+	CHECK(o.retry == 50 * MS);
+	PARSES("-lkef 0");
+	CHECK(o.background);
+	PARSES("-l --allow ::1 --deny 127.0.0.1 --allow 127.0.0.2 1");
+	CHECK(o.access.count == 3);
+	REFUSED("-lk --count 0 1", "--count", "\"0\"");
+	REFUSED("-lk --count 1000001 1", "--count", "1000001");
+	REFUSED("-l --drain 0 1", "--drain", "\"0\"");
+	REFUSED("--retry 0 h 1", "--retry", "\"0\"");
+	REFUSED("-l --ready-fd x 1", "--ready-fd", "\"x\"");
+	REFUSED("-l --ready-fd -1 1", "--ready-fd", "\"-1\"");
+	REFUSED("-l --port-file '' 1", "--port-file", "empty");
+	REFUSED("-l --allow '' 1", "--allow", "empty");
+}
+
 static void test_keepalive(void)
 {
 	PARSES("--keepalive h 1");
@@ -1260,6 +1297,17 @@ static void test_modes(void)
 		{ "-e h 1", ECHO_CLIENT }, { "-le 1", ECHO_ONE },
 		{ "-lke 1", ECHO_MANY }, { "-lb 1", HUB }, { "-lkb 1", HUB },
 		{ "-l --broker 1", HUB }, { "-lub 1", HUB },
+		{ "-l --chat 1", CHAT }, { "-lk --chat 1", CHAT },
+		{ "-c cmd h 1", COMMAND_CLIENT },
+		{ "-u --exec cmd h 1", COMMAND_CLIENT },
+		{ "-ubc cmd h 1", COMMAND_CLIENT },
+		{ "-lc cmd 1", COMMAND_ONE },
+		{ "-l --exec cmd 1", COMMAND_ONE },
+		{ "-lkc cmd 1", COMMAND_MANY },
+		{ "-luk --sh-exec cmd 1", COMMAND_MANY },
+		{ "-l --forward h:1 1", FORWARD_ONE },
+		{ "-lk --forward h:1 1", FORWARD_MANY },
+		{ "-luk --forward h:1 1", FORWARD_MANY },
 		{ "-z h 1", PROBE }, { "-zu h 1", PROBE } };
 
 	for (size_t i = 0; i < COUNT(list); i++)
@@ -1289,18 +1337,58 @@ static void test_refusals(void)
 	REFUSED("--no-reuseaddr h 1", "--no-reuseaddr", "-p");
 	PARSES("--no-reuseaddr -p 5 h 1");
 	REFUSED("-m 5 -luke 1", "-m", "-u");
+	REFUSED("--chat h 1", "--chat", "-l");
+	REFUSED("-lu --chat 1", "--chat", "-u");
+	REFUSED("-l --chat -b 1", "-b", "--chat");
+	REFUSED("-l --chat --broker 1", "--broker", "--chat");
+	REFUSED("-le --chat 1", "-e", "--chat");
+	REFUSED("-l --chat -c cmd 1", "-c", "--chat");
+	REFUSED("-l --chat --forward h:1 1", "--forward", "--chat");
+	REFUSED("-l --chat --send-only 1", "--send-only", "--chat");
+	REFUSED("-e -c cmd h 1", "-e", "-c");
+	REFUSED("-lb -c cmd 1", "-c", "-lb");
+	REFUSED("-z -c cmd h 1", "-c", "-z");
+	REFUSED("-l -c cmd --exec cmd 1", "--exec", "-c");
+	REFUSED("-l -c cmd --forward h:1 1", "-c", "--forward");
+	REFUSED("-l -c '' 1", "-c", "empty");
+	REFUSED("-l --exec '' 1", "--exec", "empty");
+	REFUSED("-c cmd --send-only h 1", "--send-only", "-c");
+	REFUSED("--forward h:1 h 1", "--forward", "-l");
+	REFUSED("-l --forward '' 1", "--forward", "empty");
+	REFUSED("-le --forward h:1 1", "-e", "--forward");
+	REFUSED("-lb --forward h:1 1", "--forward", "-lb");
+	REFUSED("--count 2 -l 1", "--count", "-k");
+	REFUSED("--count 2 -luk 1", "--count", "-u");
+	REFUSED("--count 2 -luk --forward h:1 1", "--count", "-u");
+	REFUSED("--drain 2 h 1", "--drain", "-l");
+	REFUSED("--drain 2 -lu 1", "--drain", "-u");
+	REFUSED("--retry 2 -l 1", "--retry", "-l");
+	REFUSED("--retry 2 -lc cmd 1", "--retry", "-lc");
+	REFUSED("--allow ::1 h 1", "--allow", "-l");
+	REFUSED("--deny ::1 -lU /x", "--deny", "-U");
+	REFUSED("--port-file x h 1", "--port-file", "-l");
+	REFUSED("--ready-fd 1 h 1", "--ready-fd", "-l");
+	REFUSED("-f -l 1", "-f", "-k");
+	REFUSED("-f -lk 1", "-f", "-lk");
+	REFUSED("-f -lb 1", "-f", "-lb");
+	REFUSED("-f -l --chat 1", "-f", "--chat");
+	REFUSED("-f -c cmd h 1", "-f", "-l");
 	/* What scripts carry is accepted everywhere. */
-	for (int mode = 0; mode < 8; mode++) {
-		static const char *const lines[] = { "h 1", "-l 1", "-lk 1",
-			"-e h 1", "-le 1", "-lke 1", "-lb 1", "-z h 1" };
-		char line[80];
+	for (int mode = 0; mode < MODES; mode++) {
+		static const char *const lines[MODES] = { "h 1", "-l 1",
+			"-lk 1", "-e h 1", "-le 1", "-lke 1", "-lb 1",
+			"-l --chat 1", "-c cmd h 1", "-lc cmd 1", "-lkc cmd 1",
+			"-l --forward 127.0.0.1:1 1",
+			"-lk --forward 127.0.0.1:1 1", "-z h 1" };
+		char line[100];
 
 		snprintf(line, sizeof(line), "-N -n -d -q 1 -w 1 -v %s",
 			lines[mode]);
 		CHECK(parsed(line));
+		CHECK(mode_of(&o) == (enum mode_id)mode);
 		snprintf(line, sizeof(line), "-N -n -d -q 1 -w 1 -v -u %s",
 			lines[mode]);
-		CHECK(parsed(line));
+		CHECK((parse(line) == 0) == (mode != CHAT));
 	}
 }
 
@@ -1351,13 +1439,15 @@ static void test_table(void)
 			sizeof(given.text[0]) - 2);
 		CHECK(strlen(s->on_mode) == MODES);
 		CHECK(strlen(s->on_sock) == 4);
-		CHECK(strspn(s->on_mode, "+.-sd ") == MODES);
+		CHECK(strspn(s->on_mode, "+.-sdob ") == MODES);
+		/* Only a forward has another side. */
+		CHECK(strcspn(s->on_mode, "ob") >= FORWARD_ONE);
 		CHECK(strspn(s->on_sock, "+.-") == 4);
 		CHECK(spec_named(s->name) == i);
 		for (int k = 0; k < i; k++)
 			CHECK(!s->letter || specs[k].letter != s->letter);
 		/* An option that nothing accepts is no option. */
-		CHECK(strpbrk(s->on_mode, "+sd.") != NULL);
+		CHECK(strpbrk(s->on_mode, "+sdob.") != NULL);
 		CHECK(strpbrk(s->on_sock, "+.") != NULL);
 	}
 	for (size_t i = 0; i < COUNT(clashes); i++)
@@ -1388,6 +1478,9 @@ static void print_marks(void)
 			for (int kind = 0; kind < 4; kind++) {
 				one.unixsock = kind & 2;
 				one.udp = kind & 1;
+				/* The other side of a forward is IP. */
+				one.onward.type = one.udp ? SOCK_DGRAM
+							  : SOCK_STREAM;
 				mark = option_mark(&specs[i],
 					(enum mode_id)mode, &one);
 				if (mark != '-' &&
@@ -1410,7 +1503,7 @@ static void run_all(void)
 		test_access_told, test_clock,
 		test_tick_span, test_times, test_records, test_ring,
 		test_member_lost, test_peers, test_operands, test_values,
-		test_keepalive, test_tos, test_modes, test_refusals,
+		test_service_values, test_keepalive, test_tos, test_modes, test_refusals,
 		test_unknown, test_table };
 
 	for (size_t i = 0; i < COUNT(tests); i++)
