@@ -553,7 +553,7 @@ full_backlog() {
 # cannot choose one themselves. It lies outside the range the system picks
 # from, and no other test of this run gets it meanwhile.
 free_port() {
-	local dir=$BATS_RUN_TMPDIR/ports i
+	local dir=${RUN_TMPDIR:-$BATS_RUN_TMPDIR}/ports i
 
 	mkdir -p "$dir"
 	for ((i = 0; i < 200; i++)); do
