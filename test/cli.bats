@@ -28,13 +28,6 @@ oops() {
 	sed 's/^/	/' "$T/err" | cat -v >>"$T/wrong"
 }
 
-none_wrong() {
-	[ ! -e "$T/wrong" ] || {
-		cat "$T/wrong" >&2
-		return 1
-	}
-}
-
 # misuse NAME TEXT ARGS...: ARGS are a usage error that names the option and
 # the text, in one line, and points to the help in a second one.
 misuse() {
@@ -86,11 +79,6 @@ closed_pipe() {
 # full CMD...: run CMD with a full disk as its standard output.
 full() {
 	exec "$@" >/dev/full
-}
-
-# not CMD...: it fails.
-not() {
-	! "$@"
 }
 
 # lonely: in a network of its own, where every port is free.

@@ -13,21 +13,6 @@ same_echo() {
 	same "$file" "$T/back"
 }
 
-crowd() {
-	timeout -s KILL 100 "${python[@]}" "$PEERS/crowd.py" "$@"
-}
-
-# cpu NAME: set ticks to the processor time a process has used so far.
-cpu() {
-	local line
-
-	line=$(cat "/proc/$(pid_of "$1")/stat")
-	line=${line##*) }
-	# shellcheck disable=SC2086
-	set -- $line
-	ticks=$((${12} + ${13}))
-}
-
 @test "-lke over IPv4, 20 MB each way, checksums equal" {
 	random_file "$T/data" 20M
 	listen srv -ke 127.0.0.1 0

@@ -13,11 +13,6 @@ room() {
 	}
 }
 
-# rest SECONDS: give a thing that must not happen time to happen.
-rest() {
-	read -rt "$1" _ <>"$T/.pause" || :
-}
-
 # join NAME ARGS...: a sockcat with an open input that is in the hub srv.
 join() {
 	local n name=$1

@@ -6,23 +6,6 @@
 # shellcheck disable=SC2154 # python, status: the helpers set them
 load helpers
 
-# wrong TEXT...: note that a row of a table failed; none_wrong ends the test.
-wrong() {
-	echo "$*" >>"$T/wrong"
-}
-
-none_wrong() {
-	[ ! -e "$T/wrong" ] || {
-		cat -v "$T/wrong" >&2
-		return 1
-	}
-}
-
-# not CMD...: it fails.
-not() {
-	! "$@"
-}
-
 # ended NAME STATUS REGEX [WHAT]: the process ends with that status and one
 # line of complaint that matches (none when REGEX is empty).
 ended() {

@@ -6,59 +6,12 @@
 # shellcheck disable=SC2030,SC2031,SC2153,SC2154
 load helpers
 
-# said NAME NUMBER [REGEX]: it said so many lines, -v aside, and they match.
-said() {
-	local n
-
-	n=$(grep -c '^sockcat: ' "$T/$1.err") || :
-	[ "$n" -eq "$2" ] || fail "$n lines, not $2: $(cat -v "$T/$1.err")"
-	[ $# -lt 3 ] || grep -qE "$3" "$T/$1.err" ||
-		fail "not '$3': $(cat -v "$T/$1.err")"
-}
-
-# ended NAME STATUS: it ends like that.
-ended() {
-	wait_exit "$1"
-	[ "$status" -eq "$2" ] ||
-		fail "status $status, not $2: $(cat -v "$T/$1.err")"
-}
-
-# stays NAME SECONDS: it does not end meanwhile.
-stays() {
-	local ms now end
-
-	_ms "$2"
-	_now
-	end=$((now + ms / TIME_FACTOR))
-	while ((now < end)); do
-		alive "$1" || fail "$1 is gone: $(cat -v "$T/$1.err")"
-		_pause
-		_now
-	done
-}
-
 # refused ARGS...: sockcat cannot connect; output is its one line.
 refused() {
 	run sockcat "$@" </dev/null
 	[ "$status" -eq 1 ] || fail "status $status: $output"
 	[ "${#lines[@]}" -eq 1 ]
 	[[ $output == *'Connection refused' ]]
-}
-
-# hosts LINE...: what /etc/hosts says to commands that are run by `named`.
-hosts() {
-	if [ "$(id -u)" -ne 0 ] || ! unshare -m true 2>/dev/null; then
-		skip "names need root and unshare"
-	fi
-	printf '%s\n' "$@" >"$T/hosts"
-	# shellcheck disable=SC2016
-	named=(unshare -m sh -c 'mount --bind "$0" /etc/hosts && exec "$@"'
-	    "$T/hosts")
-}
-
-# run_named ARGS...: sockcat among these names.
-run_named() {
-	run timeout -s KILL 30 "${named[@]}" "$SOCKCAT" "$@" </dev/null
 }
 
 @test "without a host: both families on one port, announced in two lines" {

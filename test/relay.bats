@@ -147,20 +147,6 @@ said() {
 		fail "not '$2': $(cat -v "$T/cat.err")"
 }
 
-# stays NAME SECONDS: it does not end meanwhile.
-stays() {
-	local ms now end
-
-	_ms "$2"
-	_now
-	end=$((now + ms / TIME_FACTOR))
-	while ((now < end)); do
-		alive "$1" || fail "$1 is gone: $(cat -v "$T/$1.err")"
-		_pause
-		_now
-	done
-}
-
 # got FILE: the peer received the bytes of FILE and then the end.
 got() {
 	wait_line peer.out '^received '

@@ -5,27 +5,6 @@
 # shellcheck disable=SC2030,SC2031,SC2154
 load helpers
 
-# ended NAME STATUS: it ends like that.
-ended() {
-	wait_exit "$1"
-	[ "$status" -eq "$2" ] ||
-		fail "status $status, not $2: $(cat -v "$T/$1.err")"
-}
-
-# stays NAME SECONDS: it does not end meanwhile.
-stays() {
-	local ms now end
-
-	_ms "$2"
-	_now
-	end=$((now + ms / TIME_FACTOR))
-	while ((now < end)); do
-		alive "$1" || fail "$1 is gone: $(cat -v "$T/$1.err")"
-		_pause
-		_now
-	done
-}
-
 # number SIGNAL: the exit status of who is killed by it.
 number() {
 	echo $((128 + $(kill -l "$1")))

@@ -5,13 +5,6 @@
 # shellcheck disable=SC2030,SC2031,SC2154
 load helpers
 
-# ended NAME STATUS: it ends like that.
-ended() {
-	wait_exit "$1"
-	[ "$status" -eq "$2" ] ||
-		fail "status $status, not $2: $(cat -v "$T/$1.err")"
-}
-
 # stale PATH [dgram]: a socket's file that nobody serves.
 stale() {
 	"${python[@]}" -c 'import socket, sys
