@@ -168,9 +168,9 @@ static int64_t confirmed(int fd)
 	return n;
 }
 
-static void sock_linger(int fd)
+static void sock_linger(int fd, int64_t patience)
 {
-	(void)fd;
+	(void)fd, (void)patience;
 }
 
 /*
@@ -303,11 +303,16 @@ static int process_watch(pid_t pid)
 	return -1;
 }
 
-/* The kernel cannot be asked what is unconfirmed: let close(2) wait. */
-static void sock_linger(int fd)
+/*
+ * The kernel cannot be asked what is unconfirmed: let close(2) wait, whole
+ * seconds as long as patience allows.
+ */
+static void sock_linger(int fd, int64_t patience)
 {
 	struct linger l = { 1, 60 };
 
+	if (patience < l.l_linger * SECOND)
+		l.l_linger = (int)(patience / SECOND) + 1;
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 }
 
@@ -2352,7 +2357,7 @@ static int64_t stream_settle(int fd, int64_t patience, bool fin)
 	ssize_t n;
 
 	if (!HAVE_OUTQ) {
-		sock_linger(fd);
+		sock_linger(fd, patience);
 		patience = patience < farewell ? patience : farewell;
 	}
 	for (;;) {

@@ -480,14 +480,19 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 ' Connection refused' -4 localhost 1
 	says 1 "sockcat: connect to $T/none (unix) failed:"\
 ' No such file or directory' -U "$T/none"
-	says 1 'sockcat: connect to @none of us (unix) failed:'\
-' Connection refused' -U '@none of us'
 	none_wrong
 	need_ipv6
 	says 1 'sockcat: connect to ::1 port 1 (tcp) failed:'\
 ' Connection refused' ::1 1
 	says 1 'sockcat: connect to ::1 port 1 (tcp) failed:'\
 ' Connection refused' '[::1]:1'
+	none_wrong
+}
+
+@test "exit 1: refused, an abstract name" {
+	need_abstract
+	says 1 'sockcat: connect to @none of us (unix) failed:'\
+' Connection refused' -U '@none of us'
 	none_wrong
 }
 

@@ -189,6 +189,16 @@ need_linux() {
 	[ "$(uname -s)" = Linux ] || skip "not Linux"
 }
 
+# acks: whether this build can ask what the peer's kernel has not confirmed.
+acks() {
+	[ "$(uname -s)" = Linux ] && [ "${VARIANT:-plain}" != portable ]
+}
+
+# need_acks: skip the test where it cannot.
+need_acks() {
+	acks || skip "cannot tell what is unacknowledged"
+}
+
 # need_abstract: skip the test where a build knows no abstract Unix names.
 need_abstract() {
 	[[ $("$SOCKCAT" -lU -w 10ms "@sockcat-$BASHPID" 2>&1 </dev/null) != \

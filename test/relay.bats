@@ -727,6 +727,7 @@ unacknowledged_reset() {
 }
 
 @test "a reset before everything is acknowledged: exit 1 and the count" {
+	need_acks
 	random_file "$T/in" 1M
 	each_ip unacknowledged_reset
 }
@@ -776,7 +777,7 @@ exact_count() {
 }
 
 @test "the count is what was read and the peer's kernel did not get" {
-	need_linux
+	need_acks
 	random_file "$T/in" 30M
 	# Says how far standard input was read.
 	via=("${python[@]}" -c 'import os, subprocess, sys
@@ -823,7 +824,7 @@ send_only_reset() {
 }
 
 @test "--send-only: a reset before everything is acknowledged: exit 1" {
-	need_linux
+	need_acks
 	random_file "$T/in" 200k
 	opts=(--send-only)
 	send_only_reset client

@@ -28,7 +28,7 @@ fails() {
 # An abstract name that no other test uses.
 abstract() {
 	name=@sockcat-test-$$-$BATS_TEST_NUMBER-$RANDOM
-	[ "$(uname -s)" = Linux ] || skip "no abstract names here"
+	need_abstract
 }
 
 @test "-v says Bound on and Listening on, the path in both" {
