@@ -7167,7 +7167,8 @@ static int print_and_flush(const struct given *g)
 		printf("sockcat %s\n", VERSION);
 	else
 		return -1;
-	if (fflush(stdout) == 0)
+	/* A line may have been tried, and lost, before the flush. */
+	if (fflush(stdout) == 0 && !ferror(stdout))
 		return DONE;
 	fail("write to standard output failed:");
 	return complain();

@@ -32,6 +32,9 @@ python=("$PYTHON" -S -E -B -u)
 T=${BATS_TEST_TMPDIR:-}
 PORT=
 ADDR=
+# What the C libraries say, as extended regular expressions.
+IN_USE='Address (already )?in use'
+NO_ADDRESS='(Cannot assign requested address|Address not available)'
 started=()	# the names of processes started, in order
 feeds=()	# the names of inputs held open
 

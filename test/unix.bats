@@ -66,7 +66,7 @@ Listening on $T/sock" ]
 	before=$(stat -c %i "$T/sock")
 	for args in '' -k -u -e -b; do
 		# shellcheck disable=SC2086
-		fails 1 "$T/sock.*Address already in use" -l $args -U "$T/sock"
+		fails 1 "$T/sock.*$IN_USE" -l $args -U "$T/sock"
 	done
 	[ "$(stat -c %i "$T/sock")" = "$before" ]
 	echo hello | sockcat -U "$T/sock"
@@ -78,7 +78,7 @@ Listening on $T/sock" ]
 	listen lis -u -k -U "$T/sock"
 	for args in '' -u; do
 		# shellcheck disable=SC2086
-		fails 1 "$T/sock.*Address already in use" -l $args -U "$T/sock"
+		fails 1 "$T/sock.*$IN_USE" -l $args -U "$T/sock"
 	done
 	echo hello | sockcat -u -q 0 -U "$T/sock"
 	wait_line lis.out hello
@@ -86,7 +86,7 @@ Listening on $T/sock" ]
 
 @test "so is one whose backlog is full" {
 	full_backlog -U "$T/sock"
-	fails 1 "$T/sock.*Address already in use" -w 5 -l -U "$T/sock"
+	fails 1 "$T/sock.*$IN_USE" -w 5 -l -U "$T/sock"
 	[ -S "$T/sock" ]
 }
 
@@ -288,7 +288,7 @@ in_connect() {
 @test "an abstract name that somebody has, and the longest" {
 	abstract
 	listen lis -k -U "$name"
-	fails 1 'Address already in use' -l -U "$name"
+	fails 1 "$IN_USE" -l -U "$name"
 	while [ ${#name} -lt 108 ]; do
 		name+=x
 	done
