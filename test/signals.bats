@@ -162,8 +162,8 @@ storm() {
 		start_with "$T/in" cat sockcat "${to[@]}"
 		storm "$pid_cat" WINCH CONT URG &
 		storm "$pid_lis" WINCH CONT URG CHLD
-		ended cat 0
-		ended lis 0
+		ended cat 0 30
+		ended lis 0 30
 		same cat.out data
 		same lis.out in
 		rm "$T/lis.err"
@@ -176,7 +176,7 @@ storm() {
 	start_with "$T/in" cat sockcat 127.0.0.1 "$PORT"
 	storm "$pid_cat" STOP CONT
 	kill -CONT "$pid_cat" 2>/dev/null || :
-	ended cat 0
+	ended cat 0 30
 	same cat.out in
 }
 
