@@ -651,7 +651,10 @@ rest() {
 
 # crowd ARGS...: many peers at once, see test/peers/crowd.py.
 crowd() {
-	timeout -s KILL 100 "${python[@]}" "$PEERS/crowd.py" "$@"
+	local ms
+
+	_ms 100
+	timeout -s KILL $((ms / 1000)) "${python[@]}" "$PEERS/crowd.py" "$@"
 }
 
 # open_files NAME, threads NAME: print how many the process has now.

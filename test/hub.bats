@@ -7,7 +7,11 @@ load helpers
 
 # room ARGS...: play a scene; what it said is in $T/said, too.
 room() {
-	timeout -s KILL 90 "${python[@]}" "$PEERS/room.py" "$@" >"$T/said" || {
+	local ms
+
+	_ms 90
+	timeout -s KILL $((ms / 1000)) "${python[@]}" "$PEERS/room.py" "$@" \
+		>"$T/said" || {
 		tail -n 20 "$T/said"
 		return 1
 	}
@@ -187,9 +191,9 @@ evicts() {
 	feed srv
 	listen_with - srv -b 127.0.0.1 0
 	# Two MB a second; the ring holds four, the sockets a few.
-	start slow timeout 60 "${python[@]}" "$PEERS/room.py" --limit 50 \
+	start slow timeout 300 "${python[@]}" "$PEERS/room.py" --limit 50 \
 		--rcvbuf 200000 slow 12582912 200000 "$PORT"
-	start fast timeout 60 "${python[@]}" "$PEERS/room.py" --limit 50 \
+	start fast timeout 300 "${python[@]}" "$PEERS/room.py" --limit 50 \
 		slow 12582912 9000000 "$PORT"
 	wait_lines srv.err 'Connection received' 2
 	rest 0.2
@@ -380,23 +384,24 @@ sys.stdin.readline()' "$PORT"
 @test "UDP: a silent member is forgotten after --idle-timeout" {
 	listen srv -bu --idle-timeout 400ms 127.0.0.1 0
 	start ear "${python[@]}" "$PEERS/udp_client.py" --message hello \
-		--no-wait --listen 1 --timeout 3 "$PORT"
+		--no-wait --listen 1 --timeout 60 "$PORT"
 	wait_line srv.out hello
 	rest 0.8
 	start c "${python[@]}" "$PEERS/udp_client.py" --message again \
 		--no-wait "$PORT"
 	wait_line srv.out again
-	wait_exit ear
-	[ "$(cat "$T/ear.out")" = "no answer" ]
+	rest 0.5
+	alive ear
+	[ ! -s "$T/ear.out" ]
 }
 
 @test "UDP: -m members; a new one takes the longest silent one's place" {
 	listen srv -bu -m 2 127.0.0.1 0
 	start a "${python[@]}" "$PEERS/udp_client.py" --message a --no-wait \
-		--listen 2 --timeout 4 "$PORT"
+		--listen 2 --timeout 60 "$PORT"
 	wait_line srv.out a
 	start b "${python[@]}" "$PEERS/udp_client.py" --message b --no-wait \
-		--listen 2 --timeout 6 "$PORT"
+		--listen 2 --timeout 60 "$PORT"
 	wait_line a.out b
 	start c "${python[@]}" "$PEERS/udp_client.py" --message c --no-wait \
 		"$PORT"
@@ -404,8 +409,10 @@ sys.stdin.readline()' "$PORT"
 	start d "${python[@]}" "$PEERS/udp_client.py" --message d --no-wait \
 		"$PORT"
 	wait_line srv.out d
-	wait_exit a
-	[ "$(cat "$T/a.out")" = b$'\n'"no answer" ]
+	rest 0.5
+	alive a
+	[ "$(cat "$T/a.out")" = b ]
+	[ "$(cat "$T/b.out")" = c ]
 }
 
 @test "UDP: console input waits while everybody is forgotten" {
@@ -418,8 +425,8 @@ sys.stdin.readline()' "$PORT"
 	send_to srv $'news\n'
 	rest 0.3
 	start b "${python[@]}" "$PEERS/udp_client.py" --message b --no-wait \
-		--listen 1 --timeout 5 "$PORT"
-	wait_exit b
+		--listen 1 --timeout 20 "$PORT"
+	wait_exit b 20
 	[ "$(cat "$T/b.out")" = news ]
 }
 
