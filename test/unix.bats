@@ -122,7 +122,7 @@ Listening on $T/sock" ]
 @test "the file is removed at the end" {
 	for args in '' -e -u; do
 		# shellcheck disable=SC2086
-		listen lis $args -w 1 -U "$T/sock"
+		listen lis $args -w 3 -U "$T/sock"
 		# shellcheck disable=SC2086
 		echo hello | sockcat ${args/-e/} -U "$T/sock"
 		wait_exit lis
