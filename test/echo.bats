@@ -14,7 +14,7 @@ same_echo() {
 }
 
 @test "-lke over IPv4, 20 MB each way, checksums equal" {
-	random_file "$T/data" 20M
+	random_file "$T/data" "$bulk"
 	listen srv -ke 127.0.0.1 0
 	same_echo "$T/data" 127.0.0.1 "$PORT"
 	[ "$(sha256 data)" = "$(sha256 back)" ]
@@ -38,7 +38,7 @@ same_echo() {
 }
 
 @test "-lke over a Unix socket, 20 MB" {
-	random_file "$T/data" 20M
+	random_file "$T/data" "$bulk"
 	listen srv -keU "$T/sock"
 	same_echo "$T/data" -U "$T/sock"
 	same_echo "$T/data" -U "$T/sock"
@@ -56,7 +56,7 @@ same_echo() {
 }
 
 @test "-le serves one client, to the end, and exits 0" {
-	random_file "$T/data" 20M
+	random_file "$T/data" "$bulk"
 	listen srv -e 127.0.0.1 0
 	same_echo "$T/data" 127.0.0.1 "$PORT"
 	wait_exit srv
@@ -86,7 +86,7 @@ same_echo() {
 }
 
 @test "-e as a client echoes what the listener sends" {
-	random_file "$T/data" 20M
+	random_file "$T/data" "$bulk"
 	start_with "$T/data" lis sockcat -v -l 127.0.0.1 0
 	_announced lis '^Listening on [^ ]+ [0-9]+$'
 	sockcat -e 127.0.0.1 "$PORT"
@@ -182,6 +182,7 @@ same_echo() {
 }
 
 @test "a peer that never reads, then does: it has waited, nothing is lost" {
+	need_bulk
 	random_file "$T/data" 8M
 	listen srv -ke 127.0.0.1 0
 	# 8 MB do not fit in the sockets' buffers; a slow reader gets them all.
@@ -195,6 +196,7 @@ same_echo() {
 }
 
 @test "-le with a peer that never reads waits, without spinning" {
+	need_bulk
 	listen srv -e 127.0.0.1 0
 	client_py deaf source.py --connect --bytes 30000000 --end hold "$PORT"
 	wait_line srv.err 'Connection received'

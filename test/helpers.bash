@@ -35,6 +35,9 @@ ADDR=
 # What the C libraries say, as extended regular expressions.
 IN_USE='Address (already )?in use'
 NO_ADDRESS='(Cannot assign requested address|Address not available)'
+# What is a lot, for tests that can do with less in a slow build.
+bulk=20M
+[ "${VARIANT:-plain}" != torture ] || bulk=500k
 started=()	# the names of processes started, in order
 feeds=()	# the names of inputs held open
 
@@ -200,6 +203,11 @@ acks() {
 # need_acks: skip the test where it cannot.
 need_acks() {
 	acks || skip "cannot tell what is unacknowledged"
+}
+
+# need_bulk: skip the test in a build that moves single bytes.
+need_bulk() {
+	[ "${VARIANT:-plain}" != torture ] || skip "moves one byte at a time"
 }
 
 # need_abstract: skip the test where a build knows no abstract Unix names.

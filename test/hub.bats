@@ -124,11 +124,13 @@ join() {
 }
 
 @test "a message larger than the buffers and the ring" {
+	need_bulk
 	listen srv -b 127.0.0.1 0
 	room big 9000000 "$PORT"
 }
 
 @test "a message larger than the buffers over a Unix socket" {
+	need_bulk
 	listen srv -bU "$T/sock"
 	room -U "$T/sock" big 9000000
 }
@@ -161,6 +163,7 @@ evicts() {
 }
 
 @test "a member that stops reading is evicted with a reset" {
+	need_bulk
 	listen srv -b 127.0.0.1 0
 	evicts 1 --rcvbuf 20000 stall 1 30000000 none "$PORT"
 	grep -qx reset "$T/said"
@@ -169,12 +172,14 @@ evicts() {
 }
 
 @test "three that stop reading hold up the others no longer than one" {
+	need_bulk
 	listen srv -b 127.0.0.1 0
 	evicts 3 --rcvbuf 20000 stall 3 30000000 none "$PORT"
 	grep -qx 'reset reset reset' "$T/said"
 }
 
 @test "a member that trickles single bytes is evicted too" {
+	need_bulk
 	listen srv -b 127.0.0.1 0
 	evicts 1 --rcvbuf 20000 stall 1 30000000 trickle \
 		"$PORT"
@@ -182,11 +187,13 @@ evicts() {
 }
 
 @test "a member on a Unix socket that stops reading is evicted" {
+	need_bulk
 	listen srv -bU "$T/sock"
 	evicts 1 -U "$T/sock" stall 1 30000000 none
 }
 
 @test "console input waits for a slow reader: all of it arrives" {
+	need_bulk
 	random_file "$T/data" 12M
 	feed srv
 	listen_with - srv -b 127.0.0.1 0
@@ -218,6 +225,7 @@ evicts() {
 }
 
 @test "console input does not wait for one that does not read at all" {
+	need_bulk
 	random_file "$T/data" 12M
 	listen srv0 -b 127.0.0.1 0
 	stop srv0
@@ -311,6 +319,7 @@ evicts() {
 }
 
 @test "members' resets lose what they had not heard, and each is said" {
+	need_bulk
 	feed srv
 	listen_with - srv -b 127.0.0.1 0
 	feed resets
@@ -517,6 +526,7 @@ time.sleep(60)' "$T/sock"
 }
 
 @test "-lk </dev/null takes 20 MB from each of three at once" {
+	need_bulk
 	random_file "$T/data" 20M
 	listen srv -k 127.0.0.1 0
 	for n in a b c; do
@@ -531,6 +541,7 @@ time.sleep(60)' "$T/sock"
 }
 
 @test "-lk: a peer that does not read is evicted, the other gets it all" {
+	need_bulk
 	random_file "$T/data" 12M
 	feed srv
 	listen_with - srv -k 127.0.0.1 0

@@ -456,6 +456,7 @@ slow_reader() {
 }
 
 @test "silence: slow acknowledgement is progress" {
+	need_bulk
 	local kind option
 
 	need_acks

@@ -634,6 +634,7 @@ nobody() {
 }
 
 @test "-lk: 5 MB of input reach three peers, one of them slow" {
+	need_bulk
 	random_file "$T/in" 5M
 	feed lis
 	listen_with - lis -k 127.0.0.1 0
@@ -650,6 +651,7 @@ nobody() {
 }
 
 @test "-lk: a peer that resets ends nobody else" {
+	need_bulk
 	feed lis
 	listen_with - lis -k 127.0.0.1 0
 	client_py a sink.py --connect "$PORT"

@@ -188,6 +188,7 @@ peer_first() {
 }
 
 @test "the peer half-closes first: 20 MB of input arrive whole" {
+	need_bulk
 	random_file "$T/in" 20M
 	each peer_first
 }
@@ -254,6 +255,7 @@ full_output() {
 }
 
 @test "a full standard output does not stop sending" {
+	need_bulk
 	random_file "$T/in" 8M
 	random_file "$T/data" 16M
 	# shellcheck disable=SC2016
@@ -275,6 +277,7 @@ deaf_peer() {
 }
 
 @test "a peer that does not read does not stop receiving" {
+	need_bulk
 	random_file "$T/in" 16M
 	random_file "$T/data" 4M
 	each deaf_peer
@@ -777,6 +780,7 @@ exact_count() {
 }
 
 @test "the count is what was read and the peer's kernel did not get" {
+	need_bulk
 	need_acks
 	random_file "$T/in" 30M
 	# Says how far standard input was read.
@@ -795,6 +799,7 @@ slow_reader() {
 }
 
 @test "closing does not reset what a slow peer has yet to read" {
+	need_bulk
 	random_file "$T/in" 3M
 	random_file "$T/data" 400k
 	opts=(-q 0)
@@ -802,6 +807,7 @@ slow_reader() {
 }
 
 @test "--send-only: what comes is discarded, all that is sent arrives" {
+	need_bulk
 	random_file "$T/in" 3M
 	random_file "$T/data" 8M
 	opts=(--send-only)
@@ -838,6 +844,7 @@ giant() {
 }
 
 @test "1 GiB from a file through two sockcats into a file" {
+	need_bulk
 	giant
 	listen lis 127.0.0.1 0
 	sockcat 127.0.0.1 "$PORT" <"$T/in"
@@ -847,6 +854,7 @@ giant() {
 }
 
 @test "1 GiB from pipe to pipe, both directions at once" {
+	need_bulk
 	giant
 	# The other direction is the same but for its first 4096 bytes.
 	# shellcheck disable=SC2016
@@ -873,6 +881,7 @@ unix_both() {
 }
 
 @test "both directions at once over a Unix socket" {
+	need_bulk
 	random_file "$T/in" 50M
 	random_file "$T/data" 40M
 	unix_both client
@@ -973,6 +982,7 @@ print(data.decode())' "$T/fifo" "$TIME_FACTOR"
 }
 
 @test "stopped and continued in the middle of a transfer" {
+	need_bulk
 	random_file "$T/in" 16M
 	random_file "$T/data" 16M
 	meet client 4 "$T/in" both --file "$T/data" --slow

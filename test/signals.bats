@@ -152,6 +152,7 @@ storm() {
 }
 
 @test "a storm of signals that mean nothing loses nothing" {
+	need_bulk
 	random_file "$T/in" 20M
 	random_file "$T/data" 20M
 	for at in '127.0.0.1 0' "-U $T/sock"; do
