@@ -115,6 +115,7 @@ join() {
 }
 
 @test "one order for all over a Unix socket, and the console hears all" {
+	need_bulk
 	listen srv -bU "$T/sock"
 	room -U "$T/sock" order 4 2 300
 	for range in '\200-\217' '\220-\237' '\240-\257' '\260-\277'; do

@@ -307,6 +307,7 @@ reset_sending() {
 }
 
 @test "a reset while sending: exit 1, the count, and what came is written" {
+	need_bulk
 	random_file "$T/in" 20M
 	each_ip reset_sending
 }
