@@ -323,6 +323,7 @@ answers() {
 }
 
 @test "a server that accepts once, answers one recv and closes" {
+	need_bulk
 	for where in -4 -6 "-U $T/once"; do
 		[ "$where" != -6 ] || need_ipv6
 		# shellcheck disable=SC2086

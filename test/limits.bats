@@ -809,13 +809,13 @@ except OSError as e:
 
 	for mode in -k -b; do
 		feed srv
-		listen_with - srv -u $mode --idle-timeout 0.3 127.0.0.1 0
+		listen_with - srv -u $mode --idle-timeout 2 127.0.0.1 0
 		start cl1 "${python[@]}" "$PEERS/udp_client.py" \
-			--message one --no-wait --listen 1 --timeout 15 "$PORT"
+			--message one --no-wait --listen 1 --timeout 60 "$PORT"
 		wait_size srv.out 3
-		idle 0.7
+		idle 2.5
 		start cl2 "${python[@]}" "$PEERS/udp_client.py" \
-			--message two --no-wait --listen 1 "$PORT"
+			--message two --no-wait --listen 1 --timeout 20 "$PORT"
 		wait_size srv.out 6
 		send_to srv word
 		wait_line cl2.out '^word$'
