@@ -14,7 +14,7 @@
 #	make clean
 #
 # CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX and DESTDIR are yours.  TESTS names the
-# suites to run (test/relay.bats ...), JOBS how many tests at once.
+# suites to run (test/relay.bats ...), JOBS how much runs at once.
 
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
@@ -57,7 +57,7 @@ CC_musl = musl-gcc
 CFLAGS_musl = $(CFLAGS) -static
 CC_torture = $(CC)
 CFLAGS_torture = $(CFLAGS) -DCHUNK=1 -DMOVE_CHUNK=1
-TIME_torture = 4
+TIME_torture = 8
 
 VARIANTS = asan tsan portable musl torture
 

@@ -176,9 +176,9 @@ static int64_t confirmed(int fd)
 	return n;
 }
 
-static void sock_linger(int fd)
+static void sock_linger(int fd, int64_t patience)
 {
-	(void)fd;
+	(void)fd, (void)patience;
 }
 
 /*
@@ -314,11 +314,16 @@ static int process_watch(pid_t pid)
 	return -1;
 }
 
-/* The kernel cannot be asked what is unconfirmed: let close(2) wait. */
-static void sock_linger(int fd)
+/*
+ * The kernel cannot be asked what is unconfirmed: let close(2) wait, whole
+ * seconds as long as patience allows.
+ */
+static void sock_linger(int fd, int64_t patience)
 {
 	struct linger l = { 1, 60 };
 
+	if (patience < l.l_linger * SECOND)
+		l.l_linger = (int)(patience / SECOND) + 1;
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 }
 
@@ -2846,7 +2851,7 @@ static int64_t stream_settle(int fd, int64_t patience, bool fin)
 	ssize_t n;
 
 	if (!HAVE_OUTQ) {
-		sock_linger(fd);
+		sock_linger(fd, patience);
 		patience = patience < farewell ? patience : farewell;
 	}
 	for (;;) {
@@ -8203,7 +8208,8 @@ static int print_and_flush(const struct given *g)
 		printf("sockcat %s\n", VERSION);
 	else
 		return -1;
-	if (fflush(stdout) == 0)
+	/* A line may have been tried, and lost, before the flush. */
+	if (fflush(stdout) == 0 && !ferror(stdout))
 		return DONE;
 	fail("write to standard output failed:");
 	return complain();

@@ -32,6 +32,12 @@ python=("$PYTHON" -S -E -B -u)
 T=${BATS_TEST_TMPDIR:-}
 PORT=
 ADDR=
+# What the C libraries say, as extended regular expressions.
+IN_USE='Address (already )?in use'
+NO_ADDRESS='(Cannot assign requested address|Address not available)'
+# What is a lot, for tests that can do with less in a slow build.
+bulk=20M
+[ "${VARIANT:-plain}" != torture ] || bulk=500k
 started=()	# the names of processes started, in order
 feeds=()	# the names of inputs held open
 
@@ -152,6 +158,23 @@ fail() {
 	return 1
 }
 
+# not CMD...: it fails.
+not() {
+	! "$@"
+}
+
+# wrong TEXT...: note that a row of a table failed; none_wrong ends the test.
+wrong() {
+	echo "$*" >>"$T/wrong"
+}
+
+none_wrong() {
+	[ ! -e "$T/wrong" ] || {
+		cat -v "$T/wrong" >&2
+		return 1
+	}
+}
+
 # need CMD...: skip the test if one of the commands is not installed.
 need() {
 	local cmd
@@ -170,6 +193,21 @@ need_ipv6() {
 # need_linux: skip the test elsewhere.
 need_linux() {
 	[ "$(uname -s)" = Linux ] || skip "not Linux"
+}
+
+# acks: whether this build can ask what the peer's kernel has not confirmed.
+acks() {
+	[ "$(uname -s)" = Linux ] && [ "${VARIANT:-plain}" != portable ]
+}
+
+# need_acks: skip the test where it cannot.
+need_acks() {
+	acks || skip "cannot tell what is unacknowledged"
+}
+
+# need_bulk: skip the test in a build that moves single bytes.
+need_bulk() {
+	[ "${VARIANT:-plain}" != torture ] || skip "moves one byte at a time"
 }
 
 # need_abstract: skip the test where a build knows no abstract Unix names.
@@ -422,6 +460,37 @@ wait_exit() {
 	printf -v "over_${!var}" %s yes
 }
 
+# ended NAME STATUS [SECONDS]: it ends, and like that.
+ended() {
+	wait_exit "$1" "${3:-10}"
+	[ "$status" -eq "$2" ] ||
+		fail "status $status, not $2: $(cat -v "$T/$1.err")"
+}
+
+# stays NAME SECONDS: it does not end meanwhile.
+stays() {
+	local ms now end
+
+	_ms "$2"
+	_now
+	end=$((now + ms / TIME_FACTOR))
+	while ((now < end)); do
+		alive "$1" || fail "$1 is gone: $(cat -v "$T/$1.err")"
+		_pause
+		_now
+	done
+}
+
+# said NAME NUMBER [REGEX]: it said so many lines, -v aside, and they match.
+said() {
+	local n
+
+	n=$(grep -c '^sockcat: ' "$T/$1.err") || :
+	[ "$n" -eq "$2" ] || fail "$n lines, not $2: $(cat -v "$T/$1.err")"
+	[ $# -lt 3 ] || grep -qE "$3" "$T/$1.err" ||
+		fail "not '$3': $(cat -v "$T/$1.err")"
+}
+
 # stop NAME [SIGNAL]: SIGTERM (or SIGNAL), then as wait_exit.
 stop() {
 	local var=pid_$1
@@ -553,7 +622,7 @@ full_backlog() {
 # cannot choose one themselves. It lies outside the range the system picks
 # from, and no other test of this run gets it meanwhile.
 free_port() {
-	local dir=$BATS_RUN_TMPDIR/ports i
+	local dir=${RUN_TMPDIR:-$BATS_RUN_TMPDIR}/ports i
 
 	mkdir -p "$dir"
 	for ((i = 0; i < 200; i++)); do
@@ -581,6 +650,61 @@ wait_port() {
 	wait_for "${2:-10}" grep -qE \
 		"^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:[0-9A-F]+ $state " \
 		"/proc/net/$kind" "/proc/net/${kind}6"
+}
+
+# rest SECONDS: for what has to be left alone for a while.
+rest() {
+	read -rt "$1" _ <>"$T/.pause" || :
+}
+
+# crowd ARGS...: many peers at once, see test/peers/crowd.py.
+crowd() {
+	local ms
+
+	_ms 100
+	timeout -s KILL $((ms / 1000)) "${python[@]}" "$PEERS/crowd.py" "$@"
+}
+
+# open_files NAME, threads NAME: print how many the process has now.
+open_files() {
+	local list
+
+	list=("/proc/$(pid_of "$1")/fd/"*)
+	echo "${#list[@]}"
+}
+
+threads() {
+	local list
+
+	list=("/proc/$(pid_of "$1")/task/"*)
+	echo "${#list[@]}"
+}
+
+# cpu NAME: set ticks (100 a second) to its processor time so far.
+cpu() {
+	local line
+
+	line=$(cat "/proc/$(pid_of "$1")/stat")
+	line=${line##*) }
+	# shellcheck disable=SC2086
+	set -- $line
+	ticks=$((${12} + ${13}))
+}
+
+# hosts LINE...: what /etc/hosts says to commands that are run by `named`.
+hosts() {
+	if [ "$(id -u)" -ne 0 ] || ! unshare -m true 2>/dev/null; then
+		skip "names need root and unshare"
+	fi
+	printf '%s\n' "$@" >"$T/hosts"
+	# shellcheck disable=SC2016
+	named=(unshare -m sh -c 'mount --bind "$0" /etc/hosts && exec "$@"'
+	    "$T/hosts")
+}
+
+# run_named ARGS...: sockcat among these names.
+run_named() {
+	run timeout -s KILL 30 "${named[@]}" "$SOCKCAT" "$@" </dev/null
 }
 
 # in_pty [STEP...] [--] CMD...: run CMD with a terminal as its standard

@@ -7,15 +7,14 @@ load helpers
 
 # room ARGS...: play a scene; what it said is in $T/said, too.
 room() {
-	timeout -s KILL 90 "${python[@]}" "$PEERS/room.py" "$@" >"$T/said" || {
+	local ms
+
+	_ms 90
+	timeout -s KILL $((ms / 1000)) "${python[@]}" "$PEERS/room.py" "$@" \
+		>"$T/said" || {
 		tail -n 20 "$T/said"
 		return 1
 	}
-}
-
-# rest SECONDS: give a thing that must not happen time to happen.
-rest() {
-	read -rt "$1" _ <>"$T/.pause" || :
 }
 
 # join NAME ARGS...: a sockcat with an open input that is in the hub srv.
@@ -131,6 +130,7 @@ join() {
 }
 
 @test "one order for all over a Unix socket, and the console hears all" {
+	need_bulk
 	listen srv -bU "$T/sock"
 	room -U "$T/sock" order 4 2 300
 	for range in '\200-\217' '\220-\237' '\240-\257' '\260-\277'; do
@@ -140,11 +140,13 @@ join() {
 }
 
 @test "a message larger than the buffers and the ring" {
+	need_bulk
 	listen srv -b 127.0.0.1 0
 	room big 9000000 "$PORT"
 }
 
 @test "a message larger than the buffers over a Unix socket" {
+	need_bulk
 	listen srv -bU "$T/sock"
 	room -U "$T/sock" big 9000000
 }
@@ -177,6 +179,7 @@ evicts() {
 }
 
 @test "a member that stops reading is evicted with a reset" {
+	need_bulk
 	listen srv -b 127.0.0.1 0
 	evicts 1 --rcvbuf 20000 stall 1 30000000 none "$PORT"
 	grep -qx reset "$T/said"
@@ -185,12 +188,14 @@ evicts() {
 }
 
 @test "three that stop reading hold up the others no longer than one" {
+	need_bulk
 	listen srv -b 127.0.0.1 0
 	evicts 3 --rcvbuf 20000 stall 3 30000000 none "$PORT"
 	grep -qx 'reset reset reset' "$T/said"
 }
 
 @test "a member that trickles single bytes is evicted too" {
+	need_bulk
 	listen srv -b 127.0.0.1 0
 	evicts 1 --rcvbuf 20000 stall 1 30000000 trickle \
 		"$PORT"
@@ -198,18 +203,20 @@ evicts() {
 }
 
 @test "a member on a Unix socket that stops reading is evicted" {
+	need_bulk
 	listen srv -bU "$T/sock"
 	evicts 1 -U "$T/sock" stall 1 30000000 none
 }
 
 @test "console input waits for a slow reader: all of it arrives" {
+	need_bulk
 	random_file "$T/data" 12M
 	feed srv
 	listen_with - srv -b 127.0.0.1 0
 	# Two MB a second; the ring holds four, the sockets a few.
-	start slow timeout 60 "${python[@]}" "$PEERS/room.py" --limit 50 \
+	start slow timeout 300 "${python[@]}" "$PEERS/room.py" --limit 50 \
 		--rcvbuf 200000 slow 12582912 200000 "$PORT"
-	start fast timeout 60 "${python[@]}" "$PEERS/room.py" --limit 50 \
+	start fast timeout 300 "${python[@]}" "$PEERS/room.py" --limit 50 \
 		slow 12582912 9000000 "$PORT"
 	wait_lines srv.err 'Connection received' 2
 	rest 0.2
@@ -234,6 +241,7 @@ evicts() {
 }
 
 @test "console input does not wait for one that does not read at all" {
+	need_bulk
 	random_file "$T/data" 12M
 	listen srv0 -b 127.0.0.1 0
 	stop srv0
@@ -327,6 +335,7 @@ evicts() {
 }
 
 @test "members' resets lose what they had not heard, and each is said" {
+	need_bulk
 	feed srv
 	listen_with - srv -b 127.0.0.1 0
 	feed resets
@@ -400,23 +409,24 @@ sys.stdin.readline()' "$PORT"
 @test "UDP: a silent member is forgotten after --idle-timeout" {
 	listen srv -bu --idle-timeout 400ms 127.0.0.1 0
 	start ear "${python[@]}" "$PEERS/udp_client.py" --message hello \
-		--no-wait --listen 1 --timeout 3 "$PORT"
+		--no-wait --listen 1 --timeout 60 "$PORT"
 	wait_line srv.out hello
 	rest 0.8
 	start c "${python[@]}" "$PEERS/udp_client.py" --message again \
 		--no-wait "$PORT"
 	wait_line srv.out again
-	wait_exit ear
-	[ "$(cat "$T/ear.out")" = "no answer" ]
+	rest 0.5
+	alive ear
+	[ ! -s "$T/ear.out" ]
 }
 
 @test "UDP: -m members; a new one takes the longest silent one's place" {
 	listen srv -bu -m 2 127.0.0.1 0
 	start a "${python[@]}" "$PEERS/udp_client.py" --message a --no-wait \
-		--listen 2 --timeout 4 "$PORT"
+		--listen 2 --timeout 60 "$PORT"
 	wait_line srv.out a
 	start b "${python[@]}" "$PEERS/udp_client.py" --message b --no-wait \
-		--listen 2 --timeout 6 "$PORT"
+		--listen 2 --timeout 60 "$PORT"
 	wait_line a.out b
 	start c "${python[@]}" "$PEERS/udp_client.py" --message c --no-wait \
 		"$PORT"
@@ -424,8 +434,10 @@ sys.stdin.readline()' "$PORT"
 	start d "${python[@]}" "$PEERS/udp_client.py" --message d --no-wait \
 		"$PORT"
 	wait_line srv.out d
-	wait_exit a
-	[ "$(cat "$T/a.out")" = b$'\n'"no answer" ]
+	rest 0.5
+	alive a
+	[ "$(cat "$T/a.out")" = b ]
+	[ "$(cat "$T/b.out")" = c ]
 }
 
 @test "UDP: console input waits while everybody is forgotten" {
@@ -438,8 +450,8 @@ sys.stdin.readline()' "$PORT"
 	send_to srv $'news\n'
 	rest 0.3
 	start b "${python[@]}" "$PEERS/udp_client.py" --message b --no-wait \
-		--listen 1 --timeout 5 "$PORT"
-	wait_exit b
+		--listen 1 --timeout 20 "$PORT"
+	wait_exit b 20
 	[ "$(cat "$T/b.out")" = news ]
 }
 
@@ -530,6 +542,7 @@ time.sleep(60)' "$T/sock"
 }
 
 @test "-lk </dev/null takes 20 MB from each of three at once" {
+	need_bulk
 	random_file "$T/data" 20M
 	listen srv -k 127.0.0.1 0
 	for n in a b c; do
@@ -544,6 +557,7 @@ time.sleep(60)' "$T/sock"
 }
 
 @test "-lk: a peer that does not read is evicted, the other gets it all" {
+	need_bulk
 	random_file "$T/data" 12M
 	feed srv
 	listen_with - srv -k 127.0.0.1 0

@@ -229,43 +229,43 @@ s.close()
 
 @test "sockcat -l >file </dev/null receives 20 MB whole from nc.openbsd" {
 	need nc.openbsd
-	leaves tcp 20M nc.openbsd -N 127.0.0.1 {}
-	leaves tcp 20M nc.openbsd 127.0.0.1 {}
-	leaves tcp 20M nc.openbsd -N ::1 {}
-	leaves unix 20M nc.openbsd -N -U {}
+	leaves tcp "$bulk" nc.openbsd -N 127.0.0.1 {}
+	leaves tcp "$bulk" nc.openbsd 127.0.0.1 {}
+	leaves tcp "$bulk" nc.openbsd -N ::1 {}
+	leaves unix "$bulk" nc.openbsd -N -U {}
 }
 
 @test "sockcat -l >file </dev/null receives 20 MB whole from ncat" {
 	need ncat
-	leaves tcp 20M ncat 127.0.0.1 {}
-	leaves tcp 20M ncat --send-only 127.0.0.1 {}
-	leaves unix 20M ncat -U {}
+	leaves tcp "$bulk" ncat 127.0.0.1 {}
+	leaves tcp "$bulk" ncat --send-only 127.0.0.1 {}
+	leaves unix "$bulk" ncat -U {}
 }
 
 @test "sockcat -l >file </dev/null receives 20 MB whole from socat" {
 	need socat
-	leaves tcp 20M socat - TCP:127.0.0.1:{}
-	leaves tcp 20M socat -u - TCP:127.0.0.1:{}
-	leaves unix 20M socat - UNIX-CONNECT:{}
+	leaves tcp "$bulk" socat - TCP:127.0.0.1:{}
+	leaves tcp "$bulk" socat -u - TCP:127.0.0.1:{}
+	leaves unix "$bulk" socat - UNIX-CONNECT:{}
 }
 
 @test "sockcat -l >file </dev/null receives 20 MB whole from Python" {
-	leaves tcp 20M "${python[@]}" -c "$talk" client {}
-	leaves tcp 20M "${python[@]}" "$PEERS/source.py" --connect \
+	leaves tcp "$bulk" "${python[@]}" -c "$talk" client {}
+	leaves tcp "$bulk" "${python[@]}" "$PEERS/source.py" --connect \
 	    --file "$T/much" {}
-	leaves tcp 20M "${python[@]}" "$PEERS/source.py" --connect \
+	leaves tcp "$bulk" "${python[@]}" "$PEERS/source.py" --connect \
 	    --file "$T/much" --end hold {}
-	leaves unix 20M "${python[@]}" -c "$talk" client {}
+	leaves unix "$bulk" "${python[@]}" -c "$talk" client {}
 }
 
 @test "sockcat -l >file </dev/null receives 20 MB whole from nc.traditional" {
 	need nc.traditional
-	leaves tcp 20M nc.traditional -q 1 127.0.0.1 {}
+	leaves tcp "$bulk" nc.traditional -q 1 127.0.0.1 {}
 }
 
 @test "sockcat -l >file </dev/null receives 20 MB whole from sockcat" {
-	leaves tcp 20M "$SOCKCAT" 127.0.0.1 {}
-	leaves unix 20M "$SOCKCAT" -U {}
+	leaves tcp "$bulk" "$SOCKCAT" 127.0.0.1 {}
+	leaves unix "$bulk" "$SOCKCAT" -U {}
 }
 
 # talks CMD...: a UDP client of a sockcat that listens; lines both ways.
@@ -323,6 +323,7 @@ answers() {
 }
 
 @test "a server that accepts once, answers one recv and closes" {
+	need_bulk
 	for where in -4 -6 "-U $T/once"; do
 		[ "$where" != -6 ] || need_ipv6
 		# shellcheck disable=SC2086

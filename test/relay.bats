@@ -147,20 +147,6 @@ said() {
 		fail "not '$2': $(cat -v "$T/cat.err")"
 }
 
-# stays NAME SECONDS: it does not end meanwhile.
-stays() {
-	local ms now end
-
-	_ms "$2"
-	_now
-	end=$((now + ms / TIME_FACTOR))
-	while ((now < end)); do
-		alive "$1" || fail "$1 is gone: $(cat -v "$T/$1.err")"
-		_pause
-		_now
-	done
-}
-
 # got FILE: the peer received the bytes of FILE and then the end.
 got() {
 	wait_line peer.out '^received '
@@ -202,6 +188,7 @@ peer_first() {
 }
 
 @test "the peer half-closes first: 20 MB of input arrive whole" {
+	need_bulk
 	random_file "$T/in" 20M
 	each peer_first
 }
@@ -268,6 +255,7 @@ full_output() {
 }
 
 @test "a full standard output does not stop sending" {
+	need_bulk
 	random_file "$T/in" 8M
 	random_file "$T/data" 16M
 	# shellcheck disable=SC2016
@@ -289,6 +277,7 @@ deaf_peer() {
 }
 
 @test "a peer that does not read does not stop receiving" {
+	need_bulk
 	random_file "$T/in" 16M
 	random_file "$T/data" 4M
 	each deaf_peer
@@ -318,6 +307,7 @@ reset_sending() {
 }
 
 @test "a reset while sending: exit 1, the count, and what came is written" {
+	need_bulk
 	random_file "$T/in" 20M
 	each_ip reset_sending
 }
@@ -741,6 +731,7 @@ unacknowledged_reset() {
 }
 
 @test "a reset before everything is acknowledged: exit 1 and the count" {
+	need_acks
 	random_file "$T/in" 1M
 	each_ip unacknowledged_reset
 }
@@ -790,7 +781,8 @@ exact_count() {
 }
 
 @test "the count is what was read and the peer's kernel did not get" {
-	need_linux
+	need_bulk
+	need_acks
 	random_file "$T/in" 30M
 	# Says how far standard input was read.
 	via=("${python[@]}" -c 'import os, subprocess, sys
@@ -808,6 +800,7 @@ slow_reader() {
 }
 
 @test "closing does not reset what a slow peer has yet to read" {
+	need_bulk
 	random_file "$T/in" 3M
 	random_file "$T/data" 400k
 	opts=(-q 0)
@@ -815,6 +808,7 @@ slow_reader() {
 }
 
 @test "--send-only: what comes is discarded, all that is sent arrives" {
+	need_bulk
 	random_file "$T/in" 3M
 	random_file "$T/data" 8M
 	opts=(--send-only)
@@ -837,7 +831,7 @@ send_only_reset() {
 }
 
 @test "--send-only: a reset before everything is acknowledged: exit 1" {
-	need_linux
+	need_acks
 	random_file "$T/in" 200k
 	opts=(--send-only)
 	send_only_reset client
@@ -851,6 +845,7 @@ giant() {
 }
 
 @test "1 GiB from a file through two sockcats into a file" {
+	need_bulk
 	giant
 	listen lis 127.0.0.1 0
 	sockcat 127.0.0.1 "$PORT" <"$T/in"
@@ -860,6 +855,7 @@ giant() {
 }
 
 @test "1 GiB from pipe to pipe, both directions at once" {
+	need_bulk
 	giant
 	# The other direction is the same but for its first 4096 bytes.
 	# shellcheck disable=SC2016
@@ -886,6 +882,7 @@ unix_both() {
 }
 
 @test "both directions at once over a Unix socket" {
+	need_bulk
 	random_file "$T/in" 50M
 	random_file "$T/data" 40M
 	unix_both client
@@ -986,6 +983,7 @@ print(data.decode())' "$T/fifo" "$TIME_FACTOR"
 }
 
 @test "stopped and continued in the middle of a transfer" {
+	need_bulk
 	random_file "$T/in" 16M
 	random_file "$T/data" 16M
 	meet client 4 "$T/in" both --file "$T/data" --slow

@@ -5,27 +5,6 @@
 # shellcheck disable=SC2030,SC2031,SC2154
 load helpers
 
-# ended NAME STATUS: it ends like that.
-ended() {
-	wait_exit "$1"
-	[ "$status" -eq "$2" ] ||
-		fail "status $status, not $2: $(cat -v "$T/$1.err")"
-}
-
-# stays NAME SECONDS: it does not end meanwhile.
-stays() {
-	local ms now end
-
-	_ms "$2"
-	_now
-	end=$((now + ms / TIME_FACTOR))
-	while ((now < end)); do
-		alive "$1" || fail "$1 is gone: $(cat -v "$T/$1.err")"
-		_pause
-		_now
-	done
-}
-
 # number SIGNAL: the exit status of who is killed by it.
 number() {
 	echo $((128 + $(kill -l "$1")))
@@ -173,6 +152,7 @@ storm() {
 }
 
 @test "a storm of signals that mean nothing loses nothing" {
+	need_bulk
 	random_file "$T/in" 20M
 	random_file "$T/data" 20M
 	for at in '127.0.0.1 0' "-U $T/sock"; do
@@ -183,8 +163,8 @@ storm() {
 		start_with "$T/in" cat sockcat "${to[@]}"
 		storm "$pid_cat" WINCH CONT URG &
 		storm "$pid_lis" WINCH CONT URG CHLD
-		ended cat 0
-		ended lis 0
+		ended cat 0 30
+		ended lis 0 30
 		same cat.out data
 		same lis.out in
 		rm "$T/lis.err"
@@ -197,7 +177,7 @@ storm() {
 	start_with "$T/in" cat sockcat 127.0.0.1 "$PORT"
 	storm "$pid_cat" STOP CONT
 	kill -CONT "$pid_cat" 2>/dev/null || :
-	ended cat 0
+	ended cat 0 30
 	same cat.out in
 }
 

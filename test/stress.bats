@@ -6,42 +6,8 @@
 
 load helpers
 
-crowd() {
-	timeout -s KILL 100 "${python[@]}" "$PEERS/crowd.py" "$@"
-}
-
-rest() {
-	read -rt "$1" _ <>"$T/.pause" || :
-}
-
-# open_files NAME, threads NAME: how many the process has now.
-open_files() {
-	local list
-
-	list=("/proc/$(pid_of "$1")/fd/"*)
-	echo "${#list[@]}"
-}
-
-threads() {
-	local list
-
-	list=("/proc/$(pid_of "$1")/task/"*)
-	echo "${#list[@]}"
-}
-
 _no_more() {
 	(($("$1" srv) <= $2))
-}
-
-# cpu NAME: set ticks (100 a second) to its processor time so far.
-cpu() {
-	local line
-
-	line=$(cat "/proc/$(pid_of "$1")/stat")
-	line=${line##*) }
-	# shellcheck disable=SC2086
-	set -- $line
-	ticks=$((${12} + ${13}))
 }
 
 # switches NAME: set count to how often its threads have gone to sleep.

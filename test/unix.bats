@@ -5,13 +5,6 @@
 # shellcheck disable=SC2030,SC2031,SC2154
 load helpers
 
-# ended NAME STATUS: it ends like that.
-ended() {
-	wait_exit "$1"
-	[ "$status" -eq "$2" ] ||
-		fail "status $status, not $2: $(cat -v "$T/$1.err")"
-}
-
 # stale PATH [dgram]: a socket's file that nobody serves.
 stale() {
 	"${python[@]}" -c 'import socket, sys
@@ -35,7 +28,7 @@ fails() {
 # An abstract name that no other test uses.
 abstract() {
 	name=@sockcat-test-$$-$BATS_TEST_NUMBER-$RANDOM
-	[ "$(uname -s)" = Linux ] || skip "no abstract names here"
+	need_abstract
 }
 
 @test "-v says Bound on and Listening on, the path in both" {
@@ -73,7 +66,7 @@ Listening on $T/sock" ]
 	before=$(stat -c %i "$T/sock")
 	for args in '' -k -u -e -b; do
 		# shellcheck disable=SC2086
-		fails 1 "$T/sock.*Address already in use" -l $args -U "$T/sock"
+		fails 1 "$T/sock.*$IN_USE" -l $args -U "$T/sock"
 	done
 	[ "$(stat -c %i "$T/sock")" = "$before" ]
 	echo hello | sockcat -U "$T/sock"
@@ -85,7 +78,7 @@ Listening on $T/sock" ]
 	listen lis -u -k -U "$T/sock"
 	for args in '' -u; do
 		# shellcheck disable=SC2086
-		fails 1 "$T/sock.*Address already in use" -l $args -U "$T/sock"
+		fails 1 "$T/sock.*$IN_USE" -l $args -U "$T/sock"
 	done
 	echo hello | sockcat -u -q 0 -U "$T/sock"
 	wait_line lis.out hello
@@ -93,7 +86,7 @@ Listening on $T/sock" ]
 
 @test "so is one whose backlog is full" {
 	full_backlog -U "$T/sock"
-	fails 1 "$T/sock.*Address already in use" -w 5 -l -U "$T/sock"
+	fails 1 "$T/sock.*$IN_USE" -w 5 -l -U "$T/sock"
 	[ -S "$T/sock" ]
 }
 
@@ -129,7 +122,7 @@ Listening on $T/sock" ]
 @test "the file is removed at the end" {
 	for args in '' -e -u; do
 		# shellcheck disable=SC2086
-		listen lis $args -w 1 -U "$T/sock"
+		listen lis $args -w 3 -U "$T/sock"
 		# shellcheck disable=SC2086
 		echo hello | sockcat ${args/-e/} -U "$T/sock"
 		wait_exit lis
@@ -295,7 +288,7 @@ in_connect() {
 @test "an abstract name that somebody has, and the longest" {
 	abstract
 	listen lis -k -U "$name"
-	fails 1 'Address already in use' -l -U "$name"
+	fails 1 "$IN_USE" -l -U "$name"
 	while [ ${#name} -lt 108 ]; do
 		name+=x
 	done

@@ -36,7 +36,7 @@ host = a.where[0] if len(a.where) > 1 else peer.loopback(a.family)
 if ":" in host:
     a.family = socket.AF_INET6
 where = peer.unix_name(a.path) if a.path else (host, int(a.where[-1]))
-deadline = time.monotonic() + a.limit
+deadline = time.monotonic() + a.limit * peer.SLOW
 poll = select.epoll()
 clients = {}
 served = total = 0
@@ -147,7 +147,7 @@ if a.hold:
         turn()
     peer.say("holding", len(clients))
     sys.stdin.readline()
-    deadline = time.monotonic() + a.limit
+    deadline = time.monotonic() + a.limit * peer.SLOW
     for c in list(clients.values()):
         c.finish()
 while clients:

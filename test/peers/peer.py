@@ -18,6 +18,10 @@ import struct
 import sys
 
 
+# What every time limit of a peer is multiplied with.
+SLOW = float(os.environ.get("TIME_FACTOR", 1))
+
+
 def say(*words):
     sys.stdout.write(" ".join(str(w) for w in words) + "\n")
     sys.stdout.flush()

@@ -39,7 +39,7 @@ scene, *words = a.where
 if not a.path:
     *words, port = words
     a.where = [port]
-deadline = time.monotonic() + a.limit
+deadline = time.monotonic() + a.limit * peer.SLOW
 
 
 def bad(*why):

@@ -17,6 +17,7 @@ p.add_argument("--listen", type=int, default=0,
                help="afterwards print N more datagrams")
 p.add_argument("--show-size", action="store_true")
 a = p.parse_args()
+a.timeout *= peer.SLOW
 
 
 def show(data):
