@@ -2391,7 +2391,7 @@ static int announce_inherited(
 }
 
 /*
- * listener_text(fd, any, text): `ADDRESS PORT' or the path, a line; for the
+ * listener_text(fd, text): `ADDRESS PORT' or the path, a line; for the
  * dual-stack socket of every address two lines.
  */
 static char *listener_text(int fd, char text[2 * ADDR_TEXT])
@@ -2463,8 +2463,12 @@ static void listeners_tell(const struct listeners *ls, const struct target *t)
 
 	for (int i = 0; i < ls->count && loudness > 0; i++) {
 		listener_text(ls->fd[i].fd, text);
-		for (line = text; (rest = strchr(line, '\n')); line = rest) {
-			*rest++ = '\0';
+		text[strlen(text) - 1] = '\0';
+		for (line = text; line; line = rest) {
+			/* Only the line of a port has another after it. */
+			rest = t->path ? NULL : strchr(line, '\n');
+			if (rest)
+				*rest++ = '\0';
 			if (t->path && t->type == SOCK_STREAM)
 				tell("Bound on %s", line);
 			tell("%s on %s", verb, line);
@@ -3881,9 +3885,8 @@ struct bridge {
 	bool over[2];
 	bool broken;    /* a stream failed: why tells the reason ... */
 	int culprit;    /* ... and this which of them it was */
-	bool dismissed; /* one is at its end, and that is enough */
+	bool dismissed; /* nobody reads where the other way leads */
 	bool limited;   /* the limit of idle has passed */
-	bool brief;     /* fd[1] is a command's: over when nobody reads there */
 	struct why why;
 };
 
@@ -3960,6 +3963,31 @@ static bool bridge_tick(void *arg)
 }
 
 /*
+ * bridge_leave(b, i): nobody reads any more where way i leads.  Once its stream
+ * has acknowledged what it was sent, or makes no progress, way i ends.
+ */
+static void bridge_leave(struct bridge *b, int i)
+{
+	struct clock still = { .limit = farewell };
+	bool over = false;
+
+	while (!over && unacknowledged(b->fd[i]) > 0 &&
+		!clock_passed(&still, unacknowledged(b->fd[i]))) {
+		pause_for(10 * MS);
+		pthread_mutex_lock(&b->lock);
+		over = b->over[i];
+		pthread_mutex_unlock(&b->lock);
+	}
+	pthread_mutex_lock(&b->lock);
+	if (!b->over[i] && !b->broken) {
+		b->dismissed = true;
+		shutdown(b->fd[i], SHUT_RD);
+		bridge_stop(b);
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+/*
  * bridge_watch(b, i): way i has ended; a reset of the stream that it came from
  * would now be noticed only by a write.  POLLHUP says that the other way has
  * ended too, or that nobody reads what it still brings.
@@ -3967,19 +3995,18 @@ static bool bridge_tick(void *arg)
 static void bridge_watch(struct bridge *b, int i)
 {
 	struct pollfd p = { .fd = b->fd[i] };
-	bool over = false;
+	bool over = false, gone = false;
 
 	while (!over) {
 		over = poll(&p, 1, 1000) > 0 && !(p.revents & POLLERR);
 		pthread_mutex_lock(&b->lock);
-		if (over && b->brief && !b->ended[!i]) {
-			b->dismissed = true;
-			bridge_stop(b);
-		}
+		gone = over && !b->ended[!i];
 		over = over || b->over[!i];
 		pthread_mutex_unlock(&b->lock);
 		over = over || bridge_tick(b);
 	}
+	if (gone)
+		bridge_leave(b, !i);
 }
 
 /* bridge_move(b, i): way i, to its end, which is passed on. */
@@ -4012,18 +4039,15 @@ static void *bridge_back(void *arg)
 }
 
 /*
- * bridge_run(b, one, other, limit, brief): until both ways have ended, or silence has
+ * bridge_run(b, one, other, limit): until both ways have ended, or silence has
  * lasted for limit.  0, also when the bridge broke; -1 when it never began.
  * The sockets stay open.
  */
-static int bridge_run(
-	struct bridge *b, int one, int other, int64_t limit, bool brief)
+static int bridge_run(struct bridge *b, int one, int other, int64_t limit)
 {
 	int64_t span = tick_span(limit, NEVER, NEVER);
 
-	*b = (struct bridge){
-		.fd = { one, other }, .idle.limit = limit, .brief = brief
-	};
+	*b = (struct bridge){ .fd = { one, other }, .idle.limit = limit };
 	pthread_mutex_init(&b->lock, NULL);
 	signal_init(&b->changed);
 	for (int i = 0; i < 2; i++) {
@@ -4422,7 +4446,7 @@ static int command_bridged(struct command *c, int fd, int own, int64_t limit,
 {
 	struct bridge b;
 	int64_t lost = 0;
-	int result = bridge_run(&b, fd, own, limit, true);
+	int result = bridge_run(&b, fd, own, limit);
 
 	close(own);
 	if (result == 0 && !b.broken && !b.limited)
@@ -7214,7 +7238,7 @@ static int forward_session(
 		return -1;
 	}
 	tell_connected(&o->onward, &target);
-	result = bridge_run(&b, fd, other, silence_limit(o), false);
+	result = bridge_run(&b, fd, other, silence_limit(o));
 	if (result == 0 && b.broken && b.culprit == 1)
 		target_place(&o->onward, &target, place);
 	else
@@ -7526,15 +7550,15 @@ static int set_tos(struct options *o, const struct option_spec *spec,
 /* clang-format off: a row an option, the marks in columns */
 static const struct option_spec specs[] = {
 	{ 0, NULL, NULL, "Addresses", NULL, NULL, NULL, 0, 0, 0 },
-	{ '4', "ipv4", NULL, "IPv4 only", "++++++++++++++", "++--", set_flag,
+	{ '4', "ipv4", NULL, "IPv4 only", "+++++++++++bb+", "++--", set_flag,
 		AT(four), true, 0 },
-	{ '6', "ipv6", NULL, "IPv6 only", "++++++++++++++", "++--", set_flag,
+	{ '6', "ipv6", NULL, "IPv6 only", "+++++++++++bb+", "++--", set_flag,
 		AT(six), true, 0 },
 	{ 'U', "unixsock", NULL, "Unix-domain socket; @NAME is abstract", ALL,
 		set_flag, AT(unixsock), true, 0 },
 	{ 'u', "udp", NULL, "datagrams", "+++++++-++++++", "++++", set_flag,
 		AT(udp), true, 0 },
-	{ 'n', "nodns", NULL, "numeric hosts and ports only", "++++++++++++++",
+	{ 'n', "nodns", NULL, "numeric hosts and ports only", "+++++++++++bb+",
 		"++..", set_flag, AT(numeric), true, 0 },
 	{ 's', "source", "ADDR", "local address", "+--+----+--oo+", "++-+",
 		set_text, AT(prefs.source), 0, 0 },

@@ -15,13 +15,7 @@ setup() {
 # need_fast: skip a build that copies everything.
 need_fast() {
 	need_linux
-	[ "${VARIANT:-}" != portable ] || skip "built with plain POSIX alone"
-}
-
-# need_bulk: and one that moves single bytes, in as many calls.
-need_bulk() {
-	need_fast
-	[ "${VARIANT:-}" != torture ] || skip "built to move single bytes"
+	[ "${VARIANT:-}" != portable ] || skip "this build is portable"
 }
 
 # traced CALLS [OPTION...]: from now on SOCKCAT is watched, and $T/trace has
@@ -165,6 +159,7 @@ refused() {
 # ---- which calls ------------------------------------------------------------
 
 @test "a file to a socket: sendfile, and nothing is read" {
+	need_fast
 	need_bulk
 	random_file "$T/in" 3M
 	traced sendfile,splice,read,sendto,write
@@ -174,6 +169,7 @@ refused() {
 }
 
 @test "a pipe to a socket: splice, and nothing is read" {
+	need_fast
 	need_bulk
 	random_file "$T/in" 3M
 	traced splice,read,sendto,write
@@ -183,6 +179,7 @@ refused() {
 }
 
 @test "a socket to a pipe: splice, and nothing is copied" {
+	need_fast
 	need_bulk
 	random_file "$T/in" 3M
 	traced splice,read,recvfrom,write
@@ -192,6 +189,7 @@ refused() {
 }
 
 @test "a socket to a socket: splice through a pipe, nothing is copied" {
+	need_fast
 	need_bulk
 	random_file "$T/in" 3M
 	traced splice,read,recvfrom,sendto,write
@@ -201,6 +199,7 @@ refused() {
 }
 
 @test "a socket to a device: splice through a pipe" {
+	need_fast
 	need_bulk
 	random_file "$T/in" 3M
 	traced splice,write
@@ -211,6 +210,7 @@ refused() {
 }
 
 @test "a socket to a file: large writes, no splice into it" {
+	need_fast
 	need_bulk
 	random_file "$T/in" 20M
 	traced splice,write
@@ -220,6 +220,7 @@ refused() {
 }
 
 @test "an echo: one recv and one send for each message" {
+	need_fast
 	need_bulk
 	traced recvfrom,sendto,read,write,poll,splice,futex
 	listen srv -e 127.0.0.1 0
@@ -260,6 +261,7 @@ for i in range(40):
 }
 
 @test "a hub: a post is one send to each member that keeps up" {
+	need_fast
 	need_bulk
 	traced sendto,sendmsg,write,writev
 	listen srv -b 127.0.0.1 0
@@ -296,24 +298,28 @@ for s in peers[1:]:
 # ---- the kernel refuses -----------------------------------------------------
 
 @test "sendfile refused at any time: no byte is lost" {
+	need_fast
 	need_bulk
 	random_file "$T/in" 9M
 	refused sendfile sends file in
 }
 
 @test "splice from a pipe refused at any time: no byte is lost" {
+	need_fast
 	need_bulk
 	random_file "$T/in" 9M
 	refused splice sends pipe in
 }
 
 @test "splice into a pipe refused at any time: no byte is lost" {
+	need_fast
 	need_bulk
 	random_file "$T/in" 9M
 	refused splice receives pipe in
 }
 
 @test "splice into or out of the pipe between refused: no byte is lost" {
+	need_fast
 	need_bulk
 	random_file "$T/in" 9M
 	refused splice receives tcp in
@@ -321,6 +327,7 @@ for s in peers[1:]:
 }
 
 @test "a pipe between that cannot be had: copied" {
+	need_fast
 	need_bulk
 	random_file "$T/in" 3M
 	traced pipe,pipe2,splice -e inject=pipe,pipe2:error=EMFILE
@@ -329,6 +336,7 @@ for s in peers[1:]:
 }
 
 @test "calls that are interrupted are made again" {
+	need_fast
 	need_bulk
 	random_file "$T/in" 3M
 	traced sendfile,recvfrom -e inject=sendfile:error=EINTR:when=1+2
@@ -347,6 +355,7 @@ for s in peers[1:]:
 }
 
 @test "a file that looks empty to sendfile is read" {
+	need_fast
 	need_bulk
 	random_file "$T/in" 3M
 	traced sendfile -e inject=sendfile:retval=0:when=1
@@ -430,6 +439,7 @@ after_urgent() {
 }
 
 @test "silence after an urgent byte is no work: to a pipe, to a socket" {
+	need_fast
 	need_bulk
 	traced recvfrom,splice,poll
 	after_urgent pipe
@@ -640,6 +650,7 @@ burst_arrives() {
 }
 
 @test "a burst of datagrams: taken together, written together" {
+	need_fast
 	need_bulk
 	traced recvmsg,recvmmsg,write,writev
 	listen srv -u 127.0.0.1 0
@@ -705,6 +716,7 @@ $burst" "$PEERS" --count 24 --size 4000 "$PORT"
 }
 
 @test "interrupted, and an output that would block: no datagram is lost" {
+	need_fast
 	need_bulk
 	traced recvmmsg,writev -e inject=recvmmsg:error=EINTR:when=1+2 \
 		-e inject=writev:error=EAGAIN:when=1+2

@@ -14,11 +14,6 @@ setup() {
 	[ "${VARIANT:-}" != torture ] || some=20k
 }
 
-# need_bulk: a build that moves single bytes is not for megabytes.
-need_bulk() {
-	[ "${VARIANT:-}" != torture ] || skip "moves one byte at a time"
-}
-
 # not_portable: a build with -DPORTABLE lacks what is tested.
 not_portable() {
 	[ "${VARIANT:-}" != portable ] || skip "this build is portable"
