@@ -4,6 +4,7 @@
     --mode send          after sending --bytes N
     --mode half          after a half-close, once --bytes N were read
     --mode line          when the harness says so: a line on standard input
+With --line any of them waits for that line as well.
 With --send TEXT it first sends TEXT.  --settle waits, before the reset,
 until the peer has acknowledged everything sent (Linux).  Reports `reset` and
 how many bytes were read.  A server of --clients N (1); with --connect a
@@ -24,6 +25,7 @@ p.add_argument("--mode", default="accept",
                choices=("accept", "read", "send", "half", "line"))
 p.add_argument("--bytes", type=int, default=1)
 p.add_argument("--send", default="")
+p.add_argument("--line", action="store_true")
 p.add_argument("--settle", action="store_true")
 p.add_argument("--clients", type=int, default=1)
 a = p.parse_args()
@@ -52,6 +54,8 @@ def serve(c):
         got = peer.recv_exactly(c, a.bytes)
     elif a.mode == "line":
         peer.say("ready")
+        sys.stdin.readline()
+    if a.line:
         sys.stdin.readline()
     if a.settle:
         settle(c)
