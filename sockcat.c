@@ -73,6 +73,7 @@ enum {
 	BUFFER_SIZE = 256 * 1024,    /* one read of a stream */
 	MOVE_SIZE = 1024 * 1024,     /* one move without copying */
 	DATAGRAM_OUT = 8192,         /* console bytes put in one datagram */
+	DATAGRAM_MOST = 65536,       /* ... and bytes of a command */
 	SMALL_SIZE = 4 * 1024,       /* ... while there is little */
 	SCRAP_SIZE = 16 * 1024,      /* one read of bytes to throw away */
 	ADDRESSES = 64,              /* used of what a name resolves to */
@@ -422,10 +423,10 @@ static void close_from(int fd)
 		close(fd);
 }
 
-/* pair_new(ends): a pair of sockets that no child inherits. */
-static int pair_new(int ends[2])
+/* pair_new(ends, type): a pair of sockets that no child inherits. */
+static int pair_new(int ends[2], int type)
 {
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
+	if (socketpair(AF_UNIX, type, 0, ends) < 0)
 		return -1;
 	(void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
 	(void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
@@ -3887,6 +3888,7 @@ struct bridge {
 	int culprit;    /* ... and this which of them it was */
 	bool dismissed; /* nobody reads where the other way leads */
 	bool limited;   /* the limit of idle has passed */
+	bool lenient;   /* fd[1] is a command's: it may leave what it likes */
 	struct why why;
 };
 
@@ -4014,6 +4016,10 @@ static void bridge_move(struct bridge *b, int i)
 {
 	enum outcome how = pump(&b->way[i]);
 
+	if (b->lenient && i == 1 && how == NOT_READ)
+		how = ENDED;
+	if (b->lenient && i == 0 && how == NOT_WRITTEN)
+		how = STOPPED;
 	pthread_mutex_lock(&b->lock);
 	if (how == ENDED && b->way[i].stop)
 		how = STOPPED;
@@ -4039,15 +4045,18 @@ static void *bridge_back(void *arg)
 }
 
 /*
- * bridge_run(b, one, other, limit): until both ways have ended, or silence has
+ * bridge_run(b, one, other, limit, lenient): until both ways have ended, or silence has
  * lasted for limit.  0, also when the bridge broke; -1 when it never began.
  * The sockets stay open.
  */
-static int bridge_run(struct bridge *b, int one, int other, int64_t limit)
+static int bridge_run(
+	struct bridge *b, int one, int other, int64_t limit, bool lenient)
 {
 	int64_t span = tick_span(limit, NEVER, NEVER);
 
-	*b = (struct bridge){ .fd = { one, other }, .idle.limit = limit };
+	*b = (struct bridge){
+		.fd = { one, other }, .idle.limit = limit, .lenient = lenient
+	};
 	pthread_mutex_init(&b->lock, NULL);
 	signal_init(&b->changed);
 	for (int i = 0; i < 2; i++) {
@@ -4118,7 +4127,10 @@ static void variables_end(struct variables *v, const char *kind,
 
 	addr_unmap(&plain);
 	snprintf(name, sizeof(name), "%s%s", side, path ? "PATH" : "IP");
-	variable_add(v, kind, name, addr_host(&plain, text));
+	addr_host(&plain, text);
+	if (path && plain.len <= offsetof(struct sockaddr_un, sun_path))
+		text[0] = '\0';
+	variable_add(v, kind, name, text);
 	if (path)
 		return;
 	snprintf(name, sizeof(name), "%sPORT", side);
@@ -4197,12 +4209,12 @@ _Noreturn static void command_become(
 	thread_gather(false);
 	signal(SIGPIPE, SIG_DFL);
 	pthread_sigmask(SIG_SETMASK, &commands.mask, NULL);
-	(void)setrlimit(RLIMIT_NOFILE, &commands.files);
 	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
 		dup2(report, STDERR_FILENO + 1) >= 0 &&
 		fcntl(STDERR_FILENO + 1, F_SETFD, FD_CLOEXEC) == 0) {
 		report = STDERR_FILENO + 1;
 		close_from(report + 1);
+		(void)setrlimit(RLIMIT_NOFILE, &commands.files);
 		environ = env;
 		execvp(argv[0], argv);
 	}
@@ -4277,23 +4289,24 @@ static int command_start(struct command *c, const char *text, bool direct,
 	errno = error;
 	if (error == 0)
 		return 0;
-	return fail_as(error == ENOENT || error == ENOTDIR ? NOT_FOUND
-			: error == EACCES || error == ENOEXEC || error == EISDIR
-			? NOT_RUN
-			: FAILED,
+	return fail_as(c->pid <= 0                            ? FAILED
+			: error == ENOENT || error == ENOTDIR ? NOT_FOUND
+							      : NOT_RUN,
 		"cannot run %s:", text);
 }
 
 /* command_is_over(c): whether it has ended; then it is reaped. */
 static bool command_is_over(struct command *c)
 {
-	int status;
+	int status = 0;
+	pid_t pid = c->over ? 0 : waitpid(c->pid, &status, WNOHANG);
 
-	if (c->over || waitpid(c->pid, &status, WNOHANG) != c->pid)
+	if (c->over || pid == 0 || (pid < 0 && errno == EINTR))
 		return c->over;
 	c->over = true;
-	c->status = WIFEXITED(status) ? WEXITSTATUS(status)
-				      : 128 + WTERMSIG(status);
+	c->status = pid < 0         ? FAILED
+		: WIFEXITED(status) ? WEXITSTATUS(status)
+				    : 128 + WTERMSIG(status);
 	return true;
 }
 
@@ -4351,20 +4364,27 @@ static void commands_signal(int signal_number)
 }
 
 /*
- * peer_is_gone(fd, rest): a reset has come; or the peer, which is a process of
- * this machine or has ended in order as we have, is gone, and all that it sent
- * was read a second ago.
+ * stream_hung_up(fd): the peer, a process of this machine, has closed.  Of TCP
+ * the same is said when both ends are orderly, and tells nothing.
  */
-static bool peer_is_gone(int fd, struct clock *rest)
+static bool stream_hung_up(int fd)
 {
 	struct pollfd p = { .fd = fd };
 	struct addr self = sock_name(fd);
+
+	return self.sa.sa_family == AF_UNIX && poll(&p, 1, 0) > 0;
+}
+
+/*
+ * peer_is_gone(fd, rest): a reset has come; or it has closed, and all that it
+ * sent was read a second ago.
+ */
+static bool peer_is_gone(int fd, struct clock *rest)
+{
 	int unread = 0;
 
-	if (poll(&p, 1, 0) <= 0)
-		return false;
-	if ((p.revents & POLLERR) && self.sa.sa_family != AF_UNIX)
-		return true;
+	if (!stream_hung_up(fd))
+		return stream_failed(fd);
 	if (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0)
 		rest->since = 0;
 	return unread == 0 && clock_passed(rest, 0);
@@ -4396,16 +4416,25 @@ static bool command_attend(struct command *c, int fd)
 }
 
 /*
- * stream_leave(fd): all that was sent is acknowledged, or nothing moves any
- * more; input is left to whoever else has the socket.
+ * stream_leave(fd, shared): wait until all that was sent is acknowledged, or
+ * nothing moves any more, and leave input to whoever else has the socket.
+ * False when there is input and it is not known to be shared: it has to be
+ * discarded, or its sender may never come to read.
  */
-static void stream_leave(int fd)
+static bool stream_leave(int fd, bool shared)
 {
 	struct clock still = { .limit = farewell };
+	int unread = 0;
 
-	while (unacknowledged(fd) > 0 && !stream_failed(fd) &&
-		!clock_passed(&still, unacknowledged(fd)))
-		pause_for(10 * MS);
+	for (;;) {
+		if (!shared && ioctl(fd, FIONREAD, &unread) == 0 && unread > 0)
+			return false;
+		if (unacknowledged(fd) == 0 || stream_failed(fd))
+			return HAVE_OUTQ || shared;
+		if (clock_passed(&still, unacknowledged(fd)))
+			return shared;
+		pause_for(MS);
+	}
 }
 
 /*
@@ -4423,9 +4452,7 @@ static int command_serve(
 		stream_close(fd, reset);
 		return 0;
 	}
-	if (command_has_group(c)) {
-		stream_leave(fd);
-	} else {
+	if (!stream_leave(fd, command_has_group(c))) {
 		fin = !reset && shutdown(fd, SHUT_WR) == 0;
 		lost = stream_settle(fd, farewell, fin);
 	}
@@ -4434,6 +4461,27 @@ static int command_serve(
 			place, strerror(errno), (long long)lost);
 	stream_close(fd, reset);
 	return lost > 0 ? -1 : 0;
+}
+
+/*
+ * command_outlast(c, fd, own, deadline): wait for the end of a command that
+ * has all its peer sent, and whose output is all passed on; a second after it
+ * has read that, end it if its peer is gone.  False when the deadline passed.
+ */
+static bool command_outlast(
+	struct command *c, int fd, int own, int64_t deadline)
+{
+	struct clock rest = { .limit = SECOND };
+
+	while (!command_wait(c, after(SECOND / 16))) {
+		if (now() >= deadline)
+			return false;
+		if (!stream_hung_up(fd) || confirmed(own) != 0)
+			rest.since = 0;
+		else if (clock_passed(&rest, 0))
+			command_end(c);
+	}
+	return true;
 }
 
 /*
@@ -4446,11 +4494,11 @@ static int command_bridged(struct command *c, int fd, int own, int64_t limit,
 {
 	struct bridge b;
 	int64_t lost = 0;
-	int result = bridge_run(&b, fd, own, limit);
+	int result = bridge_run(&b, fd, own, limit, true);
 
-	close(own);
 	if (result == 0 && !b.broken && !b.limited)
-		b.limited = !command_wait(c, after(limit));
+		b.limited = !command_outlast(c, fd, own, after(limit));
+	close(own);
 	if (!c->over)
 		command_end(c);
 	*limited = result == 0 && b.limited;
@@ -5621,6 +5669,7 @@ struct peers {
 
 struct port {
 	int fd;
+	bool connected;        /* to one, who may refuse */
 	struct access *access; /* NULL: everybody is heard */
 	struct peers *peers;   /* NULL: they are not remembered */
 	/* What to do with a message; NULL: send it back. */
@@ -5863,7 +5912,8 @@ static int port_run(struct port *p)
 			if (p->tick && p->tick(p))
 				break;
 			port_wait(p);
-		} else if (errno != EINTR && errno != ECONNREFUSED) {
+		} else if (errno != EINTR &&
+			(p->connected || errno != ECONNREFUSED)) {
 			batch_free(b);
 			return fail("cannot receive:");
 		}
@@ -5898,6 +5948,7 @@ struct link {
 	struct command command;
 	atomic_llong heard;
 	struct clock silence;
+	int64_t last; /* when the peer was heard */
 	pthread_cond_t changed;
 	char *queue; /* datagrams, each behind its size; or NULL */
 	size_t queued;
@@ -6029,31 +6080,66 @@ static char *link_next(struct link *l, size_t *n)
 }
 
 /*
- * link_feed(l): the thread that writes to a command what has come for it, and
- * ends it when it is silent for too long.
+ * link_give(l, buf, n): all of it to the command's input, which does not
+ * block; false when nobody reads there, or the link has to end.
+ */
+static bool link_give(struct link *l, const char *buf, size_t n)
+{
+	struct pollfd p = { .fd = l->to, .events = POLLOUT };
+	bool over = false;
+	ssize_t w;
+
+	while (n > 0 && !over) {
+		w = write(l->to, buf, n);
+		if (w > 0) {
+			buf += w;
+			n -= (size_t)w;
+			continue;
+		}
+		if (w < 0 && errno != EINTR && errno != EAGAIN)
+			return false;
+		poll(&p, 1, (int)(short_pause / MS));
+		pthread_mutex_lock(&l->all->lock);
+		over = l->over || link_silent(l);
+		pthread_mutex_unlock(&l->all->lock);
+	}
+	return !over;
+}
+
+/* link_passes(l): a second, or less when the link is over; that it is not. */
+static bool link_passes(struct link *l)
+{
+	int64_t deadline = after(SECOND);
+
+	while (!l->over && signal_wait(&l->changed, &l->all->lock, deadline))
+		continue;
+	return !l->over;
+}
+
+/*
+ * link_feed(l): the thread that writes to a command what has come for it.  One
+ * that is silent for too long gets its end of input, a second later SIGTERM,
+ * and another second later SIGKILL.
  */
 static void *link_feed(void *arg)
 {
 	struct link *l = arg;
-	int64_t deadline;
 	bool deaf = false;
 	char *buf;
 	size_t n = 0;
 
 	while ((buf = link_next(l, &n))) {
-		deaf = deaf || write_whole(l->to, buf, n) < 0;
+		deaf = deaf || !link_give(l, buf, n);
 		free(buf);
 	}
 	pthread_mutex_lock(&l->all->lock);
 	close(l->to);
 	l->to = -1;
-	if (!l->over)
+	if (link_passes(l)) {
 		kill(-l->command.pid, SIGTERM);
-	deadline = after(SECOND);
-	while (!l->over && signal_wait(&l->changed, &l->all->lock, deadline))
-		continue;
-	if (!l->over)
+		link_passes(l);
 		kill(-l->command.pid, SIGKILL);
+	}
 	pthread_mutex_unlock(&l->all->lock);
 	link_leave(l);
 	return NULL;
@@ -6085,7 +6171,7 @@ static int link_open(struct link *l)
 	l->back.from = (struct end){ .kind = all->commands ? CONSOLE : DATAGRAM,
 		.fd = ends[1] };
 	if (all->commands)
-		l->back.to.most = DATAGRAM_OUT;
+		l->back.to.most = DATAGRAM_MOST;
 	else
 		l->back.span = tick_span(all->memory, NEVER, NEVER);
 	if (l->back.span > 0)
@@ -6138,6 +6224,8 @@ static void *link_run(void *arg)
 	if (status == DONE) {
 		how = pump(&l->back);
 		reason = why;
+		if (how != ENDED && all->commands)
+			kill(-l->command.pid, SIGTERM);
 		status = link_finish(l);
 		if (link_tick(l) && l->silent)
 			status = link_failed(l, "silent", TIMED_OUT);
@@ -6162,7 +6250,7 @@ static void links_make_room(struct links *all)
 
 	for (int i = 0; i < PEER_BUCKETS; i++)
 		for (struct link *l = all->bucket[i]; l; l = l->next)
-			if (!oldest || l->silence.since < oldest->silence.since)
+			if (!oldest || l->last < oldest->last)
 				oldest = l;
 	if (!oldest)
 		return;
@@ -6232,8 +6320,7 @@ static bool links_heard(struct links *all, int port, const char *buf, size_t n,
 	}
 	if (l) {
 		add(&l->heard, 1);
-		clock_passed(
-			&l->silence, value(&l->heard) + value(&l->back.reads));
+		l->last = now();
 	}
 	if (l && l->to >= 0 && !all->commands)
 		link_send(l, buf, n);
@@ -6634,6 +6721,7 @@ static int ports_run(const struct options *o, struct listeners *ls,
 		return complain();
 	for (int i = 0; i <= last; i++) {
 		ports[i] = (struct port){ .fd = ls->fd[i].fd,
+			.connected = !o->listen,
 			.access = ls->access,
 			.peers = peers,
 			.heard = heard,
@@ -6671,6 +6759,20 @@ static int serve_peers(const struct options *o, struct server *s)
 	if (open_listeners(o, &ls) < 0 || serve(s, &ls, after(o->wait)) < 0)
 		return complain();
 	return server_stay(s) < 0 ? FAILED : DONE;
+}
+
+/*
+ * server_spare(s): peers that have come must find the descriptors to go on: up
+ * to six each.
+ */
+static void server_spare(struct server *s)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < PLENTY)
+		s->most = files.rlim_cur > 22
+			? (int64_t)(files.rlim_cur - 16) / 6
+			: 1;
 }
 
 /* mode_echo(o): a listener's echo for datagrams, or for many peers. */
@@ -7045,13 +7147,16 @@ static int command_pipes(struct links *all, struct link *l, int ends[2])
 	variables_fill(&v, SOCK_DGRAM, &local, &l->peer.peer);
 	if (pipe_new(in) < 0)
 		return fail("cannot create a pipe:");
-	if (pipe_new(out) < 0)
+	/* What it writes in one piece is one datagram. */
+	if (pair_new(out, SOCK_SEQPACKET) < 0 && pipe_new(out) < 0)
 		fail("cannot create a pipe:");
 	else
 		result = command_start(
 			&l->command, o->command, o->direct, &v, in[0], out[1]);
 	close(in[0]);
-	close(out[1]);
+	if (out[1] >= 0)
+		close(out[1]);
+	(void)fcntl(in[1], F_SETFL, O_NONBLOCK);
 	ends[0] = in[1];
 	ends[1] = out[0];
 	if (result < 0) {
@@ -7080,7 +7185,34 @@ static int commands_grams(const struct options *o)
 	if (!link_new(&all, fd, &gram))
 		finish(FAILED);
 	pthread_mutex_unlock(&all.lock);
-	return ports_run(o, &ls, NULL, links_message, &all);
+	finish(ports_run(o, &ls, NULL, links_message, &all));
+}
+
+/* is_short(error): something has run out that others may give back. */
+static bool is_short(int error)
+{
+	return error == EMFILE || error == ENFILE || error == EAGAIN ||
+		error == ENOMEM || error == ENOBUFS;
+}
+
+/*
+ * command_begin(o, c, v, fd): start it; where many peers share what there is,
+ * one that is short of something waits.
+ */
+static int command_begin(
+	const struct options *o, struct command *c, struct variables *v, int fd)
+{
+	static atomic_bool told;
+	int result;
+
+	for (;;) {
+		result = command_start(c, o->command, o->direct, v, fd, fd);
+		if (result == 0 || !o->keep || !is_short(why.error))
+			return result;
+		if (!atomic_exchange(&told, true))
+			say("%s; peers wait", why.text);
+		pause_for(short_pause);
+	}
 }
 
 /*
@@ -7101,11 +7233,10 @@ static int command_session(
 
 	variables_fill(&v, SOCK_STREAM, &local, peer);
 	target_place(&anyone, peer, place);
-	if (limit < NEVER && pair_new(pair) < 0)
+	if (limit < NEVER && pair_new(pair, SOCK_STREAM) < 0)
 		result = fail("cannot create a pair of sockets:");
 	else
-		result = command_start(
-			&c, o->command, o->direct, &v, pair[1], pair[1]);
+		result = command_begin(o, &c, &v, pair[1]);
 	if (pair[1] != fd)
 		close(pair[1]);
 	if (result < 0) {
@@ -7152,7 +7283,10 @@ static int mode_commands(const struct options *o)
 	static struct server s = { .service = command_service };
 
 	s.arg = (void *)(uintptr_t)o;
-	return o->udp ? commands_grams(o) : serve_peers(o, &s);
+	if (o->udp)
+		return commands_grams(o);
+	server_spare(&s);
+	return serve_peers(o, &s);
 }
 
 /* forward_gram(all, link, ends): the way on of a datagram peer. */
@@ -7238,7 +7372,7 @@ static int forward_session(
 		return -1;
 	}
 	tell_connected(&o->onward, &target);
-	result = bridge_run(&b, fd, other, silence_limit(o));
+	result = bridge_run(&b, fd, other, silence_limit(o), false);
 	if (result == 0 && b.broken && b.culprit == 1)
 		target_place(&o->onward, &target, place);
 	else
@@ -7280,16 +7414,11 @@ static int mode_forward(const struct options *o)
 static int mode_forwards(const struct options *o)
 {
 	static struct server s = { .service = forward_service };
-	struct rlimit files;
 
 	s.arg = (void *)(uintptr_t)o;
 	if (o->udp)
 		return forward_grams(o);
-	/* Peers that have come must find the descriptors to go on. */
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < PLENTY)
-		s.most = files.rlim_cur > 22
-			? ((int64_t)files.rlim_cur - 16) / 6
-			: 1;
+	server_spare(&s);
 	return serve_peers(o, &s);
 }
 
@@ -8333,6 +8462,7 @@ static void set_signals(void)
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTTIN);
 	sigaddset(&set, SIGTTOU);
