@@ -430,6 +430,16 @@ look='exec "$PYTHON" -S -E -B "$PEERS/command.py"'
 	[ "${lines[0]}" = 'fds 0 1 2' ]
 }
 
+# signals FILE: what its lines of Sig... say, but for 32 and 33: they are the
+# thread library's own.
+signals() {
+	local name set
+
+	while read -r name set; do
+		printf '%s %x\n' "$name" $((16#$set & ~0x180000000))
+	done <"$1"
+}
+
 @test "signals are what they were before, none ignored or blocked" {
 	need_linux
 	start base grep -E '^Sig(Ign|Blk)' /proc/self/status
@@ -442,13 +452,13 @@ look='exec "$PYTHON" -S -E -B "$PEERS/command.py"'
 		else
 			sockcat "${to[@]}" >"$T/now" </dev/null
 		fi
-		same base.out now
+		[ "$(signals "$T/now")" = "$(signals "$T/base.out")" ]
 		stop srv
 	done
 	meet tcp peer sink.py
 	sockcat -c 'grep -E "^Sig(Ign|Blk)" /proc/self/status >"$T/now"' \
 	    "${to[@]}"
-	same base.out now
+	[ "$(signals "$T/now")" = "$(signals "$T/base.out")" ]
 }
 
 @test "a broken pipe in the command ends it as ever" {
@@ -601,7 +611,7 @@ print(s.makefile().read())' "$T/mine" "$PORT"
 @test "a client ends with the command's status" {
 	for command in 0:true 7:'echo hi; cat; exit 7' 137:'kill -9 $$' \
 	    143:'kill $$' 127:nosuchcommand; do
-		meet tcp srv half_close.py
+		meet tcp "srv${command%%:*}" half_close.py
 		run "-${command%%:*}" sockcat -c "${command#*:}" "${to[@]}"
 	done
 }
