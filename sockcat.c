@@ -3806,9 +3806,9 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 
 /*
  * relay_run(r, fd, type, gram, rules): between the console and a connected
- * socket, or the peer of gram; an echo is a relay of the peer to itself.  0 when all is delivered, else -1.  The thread
- * that reads the console cannot be woken: it keeps r, and fd, until the
- * process ends.
+ * socket, or the peer of gram; an echo is a relay of the peer to itself.  0 when
+ * all is delivered, else -1.  The thread that reads the console cannot be
+ * woken: it keeps r, and fd, until the process ends.
  */
 static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	const struct rules *rules)
@@ -4045,9 +4045,10 @@ static void *bridge_back(void *arg)
 }
 
 /*
- * bridge_run(b, one, other, limit, lenient): until both ways have ended, or silence has
- * lasted for limit.  0, also when the bridge broke; -1 when it never began.
- * The sockets stay open.
+ * bridge_run(b, one, other, limit, lenient): until both ways have ended, or
+ * silence has lasted for limit; lenient: other is a command's, which need not
+ * read.  0, also when the bridge broke; -1 when it never began.  The sockets
+ * stay open.
  */
 static int bridge_run(
 	struct bridge *b, int one, int other, int64_t limit, bool lenient)
@@ -4485,9 +4486,9 @@ static bool command_outlast(
 }
 
 /*
- * command_bridged(c, fd, own, limit, place, limited): a command on the other end of a
- * pair of sockets, under a limit of silence; own is closed, fd as above.
- * limited: whether that has passed.
+ * command_bridged(c, fd, own, limit, place, limited): a command on the other
+ * end of a pair of sockets, under a limit of silence; own is closed, fd as
+ * above.  limited: whether that has passed.
  */
 static int command_bridged(struct command *c, int fd, int own, int64_t limit,
 	const char *place, bool *limited)
@@ -7224,7 +7225,7 @@ static int command_session(
 {
 	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
 	struct addr local = sock_name(fd);
-	struct command c;
+	struct command c = { .watch = -1 };
 	struct variables v;
 	char place[PLACE_TEXT];
 	int64_t limit = silence_limit(o);
