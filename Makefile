@@ -27,8 +27,9 @@ TESTS ?=
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes \
 	-Wwrite-strings
-# What sockcat.c needs, whatever the user's CFLAGS are.
-NEEDED = -std=c11 $(WARNINGS) -pthread
+# What sockcat.c needs, whatever the user's CFLAGS are; tables to unwind the
+# stack by are for languages with exceptions.
+NEEDED = -std=c11 $(WARNINGS) -pthread -fno-asynchronous-unwind-tables
 COMPILE = $(CC) $(NEEDED) $(CPPFLAGS) $(CFLAGS)
 UNIT = -Wno-unused-function
 

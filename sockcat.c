@@ -6908,12 +6908,14 @@ static void *hub_input(void *arg)
 static int hub_run(const struct options *o)
 {
 	static struct hub h;
-	static struct chat chat = { .self = &h.self, .name = "server" };
+	static struct chat chat;
 	static struct server s = {
 		.service = hub_service, .closing = hub_closing, .arg = &h
 	};
 	int status;
 
+	chat.self = &h.self;
+	strcpy(chat.name, "server");
 	h.o = o;
 	h.self.fd = -1;
 	h.self.tells = &h.peers;
@@ -7170,11 +7172,13 @@ static int command_pipes(struct links *all, struct link *l, int ends[2])
 /* commands_grams(o): -uc: a command for each peer, or for the one we dial. */
 static int commands_grams(const struct options *o)
 {
-	static struct links all = { .commands = true, .begin = command_pipes };
+	static struct links all;
 	static struct listeners ls;
 	struct gram gram = { .family = 0 };
 	int fd;
 
+	all.commands = true;
+	all.begin = command_pipes;
 	links_prepare(&all, o, COMMANDS);
 	if (o->listen)
 		return links_run(&all, o);
@@ -7307,8 +7311,9 @@ static int forward_gram(struct links *all, struct link *l, int ends[2])
 /* forward_grams(o): -u --forward: a socket of its own for each peer. */
 static int forward_grams(const struct options *o)
 {
-	static struct links all = { .begin = forward_gram };
+	static struct links all;
 
+	all.begin = forward_gram;
 	links_prepare(&all, o, PEERS);
 	return links_run(&all, o);
 }
