@@ -3,7 +3,7 @@
  *
  * The file reads from top to bottom: each section uses only what stands
  * above it.  The sections: platform, messages, numbers, addresses, sockets,
- * endpoints, pumps, serving, room, port, modes, command line, main.
+ * endpoints, pumps, commands, serving, room, port, modes, command line, main.
  * sockcat.1 is the contract with the user.
  */
 
