@@ -4662,7 +4662,7 @@ static void door_enter(struct door *d, const struct addr *peer)
 	pthread_mutex_lock(&s->lock);
 	alone = --d->waiting == 0;
 	d->waiting += alone;
-	if (s->served++ == 0)
+	if (s->served++ == 0 || s->stopped)
 		pthread_cond_signal(&s->watched);
 	full = ++s->serving == s->most;
 	if (s->served == s->total)
