@@ -37,7 +37,6 @@
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -94,6 +93,7 @@ enum {
 };
 
 static const int64_t race_delay = 250 * MS;     /* RFC 8305, section 5 */
+static const int64_t last_try = 50 * MS;        /* of --retry, at the end */
 static const int64_t farewell = 2 * SECOND;     /* close: no progress */
 static const int64_t short_pause = 100 * MS;    /* out of descriptors */
 static const int bulk_pause = 100;              /* ms without data end a bulk */
@@ -124,6 +124,7 @@ static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 #endif
 
 #if defined(__linux__) && !defined(PORTABLE)
+#include <sched.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 
@@ -131,7 +132,37 @@ static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 #define SIOCOUTQ TIOCOUTQ /* the same, without the kernel's headers */
 #endif
 
-enum { HAVE_ABSTRACT = 1, HAVE_OUTQ = 1, SCHED_GATHER = SCHED_BATCH };
+enum { HAVE_ABSTRACT = 1, HAVE_OUTQ = 1 };
+
+/* How a process or a thread shares the processor. */
+struct policy {
+	int kind;
+	struct sched_param priority;
+};
+
+static void policy_get(struct policy *p)
+{
+	p->kind = sched_getscheduler(0);
+	(void)sched_getparam(0, &p->priority);
+}
+
+static void policy_set(const struct policy *p)
+{
+	(void)sched_setscheduler(0, p->kind, &p->priority);
+}
+
+/*
+ * thread_gather(): a thread that serves peers rather ends its turn on the
+ * processor than pushes another aside: less switching when all are busy.
+ * Nothing is done about a policy that somebody has chosen.
+ */
+static void thread_gather(void)
+{
+	static const struct policy batch = { .kind = SCHED_BATCH };
+
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		policy_set(&batch);
+}
 
 static int sock_new(int domain, int type)
 {
@@ -238,7 +269,25 @@ static void pipe_grow(int fd)
 
 #else
 
-enum { HAVE_ABSTRACT = 0, HAVE_OUTQ = 0, SCHED_GATHER = SCHED_OTHER };
+enum { HAVE_ABSTRACT = 0, HAVE_OUTQ = 0 };
+
+struct policy {
+	char none;
+};
+
+static void policy_get(struct policy *p)
+{
+	(void)p;
+}
+
+static void policy_set(const struct policy *p)
+{
+	(void)p;
+}
+
+static void thread_gather(void)
+{
+}
 
 static int cloexec(int fd)
 {
@@ -454,17 +503,6 @@ static int thread_start(void *(*run)(void *), void *arg, size_t stack)
 	return error == 0 ? 0 : -1;
 }
 
-/*
- * thread_gather(on): a thread that serves peers rather ends its turn on the
- * processor than pushes another aside: less switching when all are busy.
- */
-static void thread_gather(bool on)
-{
-	struct sched_param none = { .sched_priority = 0 };
-
-	(void)sched_setscheduler(0, on ? SCHED_GATHER : SCHED_OTHER, &none);
-}
-
 /* signal_init(c): a condition that is waited for on the clock of now(). */
 static void signal_init(pthread_cond_t *c)
 {
@@ -525,7 +563,7 @@ static void *pool_thread(void *arg)
 {
 	struct job *j = arg, job;
 
-	thread_gather(true);
+	thread_gather();
 	do {
 		job = *j;
 		free(j);
@@ -1601,6 +1639,7 @@ struct listeners {
 	bool inherited;                  /* others may use them, too */
 	int stop;              /* a pipe; readable: take nobody any more */
 	pthread_mutex_t turn;  /* one thread at a time waits for all of them */
+	atomic_int last;       /* the one that had something last */
 	struct access *access; /* NULL: everybody may connect */
 };
 
@@ -1835,6 +1874,9 @@ static int sock_connect(int fd, const struct target *t, const struct prefs *p,
 {
 	int64_t left = deadline == NEVER ? 0 : deadline - now();
 
+	if (deadline < NEVER && left < MS)
+		left = MS;
+
 	if (t->type == SOCK_DGRAM && addr_is_multicast(a))
 		return 0;
 	if (t->path && left > 0)
@@ -2024,7 +2066,7 @@ static int dial(const struct target *t, const struct prefs *p, int64_t deadline,
 static int dial_long(const struct target *t, const struct prefs *p,
 	int64_t wait, int64_t retry, struct addr *peer)
 {
-	int64_t end = after(retry), nap = 50 * MS, limit;
+	int64_t end = after(retry), nap = last_try, limit, left;
 	int fd;
 
 	if (retry == 0)
@@ -2034,12 +2076,12 @@ static int dial_long(const struct target *t, const struct prefs *p,
 		fd = dial(t, p, limit < end ? limit : end, peer);
 		if (fd >= 0 || fd == HOPELESS || why.status == MISUSED)
 			return fd;
-		if (now() + nap >= end)
+		left = end - now() - last_try;
+		if (left <= 0)
 			break;
-		pause_for(nap);
+		pause_for(nap < left ? nap : left);
 		nap = 2 * nap < SECOND ? 2 * nap : SECOND;
 	}
-	pause_for(end > now() ? end - now() : 0);
 	why.status = TIMED_OUT;
 	return -1;
 }
@@ -2522,7 +2564,7 @@ static int no_client(void)
 static int wait_for_one(struct listeners *ls, int64_t deadline)
 {
 	struct pollfd fd[LISTENERS + 1]; /* several threads may wait */
-	int n;
+	int n, i;
 
 	memcpy(fd, ls->fd, sizeof(fd));
 	fd[ls->count] = (struct pollfd){ .fd = ls->stop, .events = POLLIN };
@@ -2533,9 +2575,13 @@ static int wait_for_one(struct listeners *ls, int64_t deadline)
 		errno = ECANCELED;
 		n = -1;
 	}
-	for (int i = 0; i < ls->count && n > 0; i++)
-		if (fd[i].revents)
-			return fd[i].fd;
+	for (int k = 1; k <= ls->count && n > 0; k++) {
+		i = (atomic_load(&ls->last) + k) % ls->count;
+		if (!fd[i].revents)
+			continue;
+		atomic_store(&ls->last, i);
+		return fd[i].fd;
+	}
 	return n < 0 ? fail("cannot wait for a client:") : no_client();
 }
 
@@ -2707,8 +2753,12 @@ static int wait_for_gram(
 		fd = wait_for_one(ls, deadline);
 		if (fd < 0)
 			return -1;
-		if (gram_recv(fd, &scrap, 1, gram, MSG_PEEK) < 0)
+		if (gram_recv(fd, &scrap, 1, gram, MSG_PEEK | MSG_DONTWAIT) <
+			0) {
+			if (errno == EAGAIN || errno == EINTR)
+				continue; /* another process was quicker */
 			return fail("cannot receive:");
+		}
 		if (access_allows(ls->access, &gram->peer, true))
 			return fd;
 		(void)recv(fd, &scrap, 1, MSG_DONTWAIT);
@@ -3941,6 +3991,18 @@ static int64_t bridge_mark(struct bridge *b)
 }
 
 /*
+ * bridge_reads_on(b, i): fd[i] is a Unix stream that way i still reads.  There
+ * an error says no more than that its peer has closed and left something
+ * unread: what that had written before is still to be had.
+ */
+static bool bridge_reads_on(const struct bridge *b, int i)
+{
+	struct addr self = sock_name(b->fd[i]);
+
+	return self.sa.sa_family == AF_UNIX && !b->ended[i] && !b->over[i];
+}
+
+/*
  * bridge_tick(b): whether a way that rests is to end: for a limit, or for a
  * reset that only the other way would notice, which is blocked.
  */
@@ -3951,7 +4013,7 @@ static bool bridge_tick(void *arg)
 
 	pthread_mutex_lock(&b->lock);
 	for (int i = 0; i < 2; i++)
-		if (stream_failed(b->fd[i])) {
+		if (stream_failed(b->fd[i]) && !bridge_reads_on(b, i)) {
 			fail("%s", strerror(ECONNRESET));
 			bridge_break(b, i);
 		}
@@ -4021,7 +4083,8 @@ static void bridge_move(struct bridge *b, int i)
 	if (b->lenient && i == 0 && how == NOT_WRITTEN)
 		how = STOPPED;
 	pthread_mutex_lock(&b->lock);
-	if (how == ENDED && b->way[i].stop)
+	if ((how == ENDED && b->way[i].stop) ||
+		(how == NOT_WRITTEN && bridge_reads_on(b, !i)))
 		how = STOPPED;
 	b->ended[i] = how == ENDED;
 	pthread_mutex_unlock(&b->lock);
@@ -4100,7 +4163,8 @@ struct command {
 static struct { /* what commands get, and those that run, under the lock */
 	pthread_mutex_t lock;
 	struct command *first;
-	struct rlimit files; /* these two are set once, at the start */
+	struct rlimit files; /* these are set once, at the start */
+	struct policy policy;
 	sigset_t mask;
 } commands = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -4207,7 +4271,7 @@ _Noreturn static void command_become(
 	int error;
 
 	setpgid(0, 0);
-	thread_gather(false);
+	policy_set(&commands.policy);
 	signal(SIGPIPE, SIG_DFL);
 	pthread_sigmask(SIG_SETMASK, &commands.mask, NULL);
 	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
@@ -4393,7 +4457,7 @@ static bool peer_is_gone(int fd, struct clock *rest)
 
 /*
  * command_attend(c, fd): wait for the end of a command that has the socket
- * itself; end it when the peer is gone.  Whether the peer is still there.
+ * itself.  False when it had to be ended, for the peer is gone.
  */
 static bool command_attend(struct command *c, int fd)
 {
@@ -4412,13 +4476,13 @@ static bool command_attend(struct command *c, int fd)
 		p[0].fd = hup ? -1 : fd;
 		poll(p, 2, hup || c->watch < 0 ? 50 : -1);
 	}
-	p[0].fd = fd;
-	return poll(p, 1, 0) <= 0 || !(p[0].revents & POLLERR);
+	return true;
 }
 
 /*
  * stream_leave(fd, shared): wait until all that was sent is acknowledged, or
- * nothing moves any more, and leave input to whoever else has the socket.
+ * nothing moves any more, and leave input to whoever else has the socket: the
+ * jobs that a command left behind may be among them, nobody can tell.
  * False when there is input and it is not known to be shared: it has to be
  * discarded, or its sender may never come to read.
  */
@@ -4432,7 +4496,7 @@ static bool stream_leave(int fd, bool shared)
 			return false;
 		if (unacknowledged(fd) == 0 || stream_failed(fd))
 			return HAVE_OUTQ || shared;
-		if (clock_passed(&still, unacknowledged(fd)))
+		if (clock_passed(&still, shared ? 0 : unacknowledged(fd)))
 			return shared;
 		pause_for(MS);
 	}
@@ -4453,7 +4517,10 @@ static int command_serve(
 		stream_close(fd, reset);
 		return 0;
 	}
-	if (!stream_leave(fd, command_has_group(c))) {
+	if (stream_leave(fd, command_has_group(c))) {
+		lost = stream_failed(fd) ? unacknowledged(fd) : 0;
+		errno = ECONNRESET;
+	} else {
 		fin = !reset && shutdown(fd, SHUT_WR) == 0;
 		lost = stream_settle(fd, farewell, fin);
 	}
@@ -6031,6 +6098,17 @@ static bool link_tick(void *arg)
 	return over;
 }
 
+/* link_was_silent(l): that is why it has ended. */
+static bool link_was_silent(struct link *l)
+{
+	bool silent;
+
+	pthread_mutex_lock(&l->all->lock);
+	silent = link_silent(l) && l->silent;
+	pthread_mutex_unlock(&l->all->lock);
+	return silent;
+}
+
 /* link_hide(l): no message finds it any more; with the lock held. */
 static void link_hide(struct link *l)
 {
@@ -6213,6 +6291,17 @@ static int link_failed(struct link *l, const char *reason, int status)
 	return status;
 }
 
+/* link_refused(l): for why; of many it is said once, else with -v only. */
+static int link_refused(struct link *l)
+{
+	static atomic_bool told;
+
+	if (l->all->single || !atomic_exchange(&told, true))
+		return complain();
+	tell("%s", why.text);
+	return why.status;
+}
+
 /* link_run(l): the thread of a link. */
 static void *link_run(void *arg)
 {
@@ -6220,15 +6309,15 @@ static void *link_run(void *arg)
 	struct links *all = l->all;
 	struct why reason;
 	enum outcome how;
-	int status = link_open(l) < 0 ? complain() : DONE;
+	int status = link_open(l) < 0 ? link_refused(l) : DONE;
 
 	if (status == DONE) {
 		how = pump(&l->back);
 		reason = why;
 		if (how != ENDED && all->commands)
-			kill(-l->command.pid, SIGTERM);
+			command_end(&l->command);
 		status = link_finish(l);
-		if (link_tick(l) && l->silent)
+		if (link_was_silent(l))
 			status = link_failed(l, "silent", TIMED_OUT);
 		else if (how == NOT_READ || how == NOT_WRITTEN)
 			status = link_failed(l, reason.text, FAILED);
@@ -6398,6 +6487,8 @@ static void tell_connected(const struct target *t, const struct addr *peer)
 {
 	char host[ADDR_TEXT], named[PLACE_TEXT];
 	const char *kind = target_kind(t);
+	static pthread_mutex_t services = PTHREAD_MUTEX_INITIALIZER;
+	char name[32] = "*";
 	struct servent *service;
 
 	if (loudness < 1)
@@ -6408,12 +6499,16 @@ static void tell_connected(const struct target *t, const struct addr *peer)
 		return;
 	}
 	snprintf(named, sizeof(named), "%.255s (%s)", t->host, host);
+	pthread_mutex_lock(&services);
 	service = t->numeric
 		? NULL
 		: getservbyport(htons((uint16_t)addr_port(peer)), kind);
+	if (service)
+		snprintf(name, sizeof(name), "%s", service->s_name);
+	pthread_mutex_unlock(&services);
 	tell("Connection to %s %d port [%s/%s] succeeded!",
 		strcmp(t->host, host) == 0 ? host : named, addr_port(peer),
-		kind, service ? service->s_name : "*");
+		kind, name);
 }
 
 /* relay_rules(o, place): what the options say about a relay. */
@@ -7145,6 +7240,9 @@ static int command_pipes(struct links *all, struct link *l, int ends[2])
 	struct variables v;
 	int in[2], out[2] = { -1, -1 }, result = -1;
 
+	if (l->peer.family == AF_INET6 &&
+		!IN6_IS_ADDR_UNSPECIFIED(&l->peer.local.six.ipi6_addr))
+		local.in6.sin6_addr = l->peer.local.six.ipi6_addr;
 	if (l->peer.family == AF_INET)
 		local = addr_ipv4(l->peer.local.four.ipi_addr, &local);
 	variables_fill(&v, SOCK_DGRAM, &local, &l->peer.peer);
@@ -7329,8 +7427,8 @@ static int forward_broken(
 	long long held = flow_held(&b->way[0]) + flow_held(&b->way[1]);
 
 	for (int i = 0; i < 2; i++)
-		if (b->ended[i])
-			stream_settle(b->fd[!i], farewell, true);
+		if (b->ended[i] || b->culprit == i)
+			stream_settle(b->fd[!i], farewell, b->ended[i]);
 	if (held == 0 && o->keep) {
 		tell("Connection to %s failed: %s", place, b->why.text);
 		return 0;
@@ -7343,12 +7441,14 @@ static int forward_broken(
 static int forward_end(
 	const struct options *o, struct bridge *b, const char *place)
 {
-	int64_t lost = 0, patience = b->limited ? farewell : silence_limit(o);
+	int64_t lost = flow_held(&b->way[0]) + flow_held(&b->way[1]);
+	int64_t patience = b->limited ? farewell : silence_limit(o);
 
 	if (b->broken)
 		return forward_broken(o, b, place);
+	errno = EPIPE; /* if anything is held */
 	if (b->limited || !o->keep)
-		lost = stream_settle(b->fd[0], patience, true) +
+		lost += stream_settle(b->fd[0], patience, true) +
 			stream_settle(b->fd[1], patience, true);
 	if (b->limited)
 		return silent_too_long(o, place);
@@ -8552,6 +8652,7 @@ static int prepare(struct options *o)
 
 	pthread_sigmask(SIG_BLOCK, NULL, &commands.mask);
 	getrlimit(RLIMIT_NOFILE, &commands.files);
+	policy_get(&commands.policy);
 	set_signals();
 	hangup_set(&hangup);
 	if (o->access.count > 0)
