@@ -960,7 +960,7 @@ static int addr_unix(const char *path, struct addr *a)
 	bool abstract = path[0] == '@';
 
 	memset(a, 0, sizeof(*a));
-	if (n == 0)
+	if (n == (size_t)abstract)
 		return fail_as(MISUSED, "the path of the socket is empty");
 	if (n + !abstract > sizeof(a->un.sun_path))
 		return fail_as(MISUSED,
@@ -2474,6 +2474,7 @@ static size_t listeners_text(
  */
 static int port_file(const char *path, const char *text, size_t n)
 {
+	struct stat st;
 	char other[PATH_MAX];
 	int fd, result;
 
@@ -2482,6 +2483,10 @@ static int port_file(const char *path, const char *text, size_t n)
 		errno = ENAMETOOLONG;
 		return fail("--port-file %s:", path);
 	}
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return fail(
+			"--port-file %s: it is there and is no regular file",
+			path);
 	pthread_mutex_lock(&litter.lock);
 	unlink(other);
 	fd = open(other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -3075,7 +3080,7 @@ static bool flow_wait(struct flow *f, const struct end *e, short events)
 /* flow_failed(how): keep errno; a call that the tick gave up has none. */
 static enum outcome flow_failed(enum outcome how)
 {
-	int error = errno;
+	int error = errno == ENOTCONN ? ECONNRESET : errno;
 
 	if (error == EAGAIN || error == EWOULDBLOCK)
 		return STOPPED;
@@ -6278,8 +6283,8 @@ static int link_finish(struct link *l)
 	return l->command.status;
 }
 
-/* link_failed(l, reason, status): one of many is worth a line with -v only. */
-static int link_failed(struct link *l, const char *reason, int status)
+/* link_failed(l, reason): one of many is worth a line with -v only. */
+static int link_failed(struct link *l, const char *reason)
 {
 	char text[ADDR_TEXT];
 
@@ -6288,7 +6293,20 @@ static int link_failed(struct link *l, const char *reason, int status)
 		say("connection for %s failed: %s", text, reason);
 	else
 		tell("Connection for %s failed: %s", text, reason);
-	return status;
+	return FAILED;
+}
+
+/* link_fell_silent(l): the same for that. */
+static int link_fell_silent(struct link *l)
+{
+	char text[ADDR_TEXT];
+
+	addr_text(&l->peer.peer, text);
+	if (l->all->single)
+		say("connection for %s: silent for too long", text);
+	else
+		tell("Connection for %s: silent for too long", text);
+	return TIMED_OUT;
 }
 
 /* link_refused(l): for why; of many it is said once, else with -v only. */
@@ -6318,9 +6336,9 @@ static void *link_run(void *arg)
 			command_end(&l->command);
 		status = link_finish(l);
 		if (link_was_silent(l))
-			status = link_failed(l, "silent", TIMED_OUT);
+			status = link_fell_silent(l);
 		else if (how == NOT_READ || how == NOT_WRITTEN)
-			status = link_failed(l, reason.text, FAILED);
+			status = link_failed(l, reason.text);
 	}
 	pthread_mutex_lock(&all->lock);
 	l->over = true;
@@ -6657,6 +6675,10 @@ static int open_listeners(const struct options *o, struct listeners *ls)
 		? announce_inherited(
 			  ls, o->inherited, o->target.type, &o->prefs)
 		: announce(&o->target, &o->prefs, after(o->wait), ls);
+	if (result == 0 && o->inherited && o->unixsock &&
+		sock_name(ls->fd[0].fd).sa.sa_family != AF_UNIX)
+		result = fail_as(MISUSED,
+			"LISTEN_FDS: no Unix-domain socket, in spite of -U");
 	if (result < 0)
 		return -1;
 	listeners_tell(ls, &o->target);
@@ -7401,8 +7423,6 @@ static int forward_gram(struct links *all, struct link *l, int ends[2])
 
 	(void)l;
 	ends[0] = ends[1] = fd;
-	if (fd >= 0)
-		tell_connected(&o->onward, &target);
 	return fd < 0 ? -1 : 0;
 }
 
@@ -7986,7 +8006,13 @@ static int spec_named(const char *name)
 static int options_check(const struct options *o, const struct given *g)
 {
 	enum mode_id mode = mode_of(o);
-	int a, b;
+	int a = spec_named("source"), b;
+
+	if (g->text[a][0] && o->forward && o->onward.path)
+		return fail_as(MISUSED,
+			"%s makes no sense with a Unix-domain socket as the "
+			"target of --forward",
+			g->text[a]);
 
 	for (int i = 0; i < SPECS; i++)
 		if (g->text[i][0] && option_mark(&specs[i], mode, o) == '-')
