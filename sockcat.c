@@ -2483,7 +2483,7 @@ static int port_file(const char *path, const char *text, size_t n)
 		errno = ENAMETOOLONG;
 		return fail("--port-file %s:", path);
 	}
-	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
 		return fail(
 			"--port-file %s: it is there and is no regular file",
 			path);
@@ -5473,6 +5473,8 @@ static enum outcome room_to_console(struct member *m)
 			how = flow_write(&f, (char *)(rec + 1), rec->size);
 			pthread_mutex_lock(&r->lock);
 		}
+		if (how != ENDED)
+			break; /* nobody shall take it for written */
 		m->at = record_next(r, m->at);
 		pthread_cond_broadcast(&r->moved);
 	}

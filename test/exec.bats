@@ -461,6 +461,20 @@ signals() {
 	[ "$(signals "$T/now")" = "$(signals "$T/base.out")" ]
 }
 
+@test "what a peer had not taken when it reset is said, the command being over" {
+	need_acks
+	need_bulk
+	serve tcp srv -O 1M -c 'head -c 300000 /dev/zero; >"$T/over"'
+	feed peer
+	start_with - peer "${python[@]}" "$PEERS/rst.py" --connect \
+		--mode line --rcvbuf 4096 "${to[@]}"
+	wait_line peer.out ready
+	wait_for 10 test -e "$T/over"
+	send_to peer $'\n'
+	ended srv 1
+	said srv 'failed: Connection reset by peer; [1-9][0-9]* bytes not delivered'
+}
+
 @test "a broken pipe in the command ends it as ever" {
 	serve tcp srv -kc 'yes 2>&1 | head -n 1'
 	run -0 sockcat "${to[@]}"
@@ -1628,7 +1642,8 @@ got b" ]
 	stays srv 0.2
 	[ "$(grep -c '^sockcat: cannot run' "$T/srv.err")" -eq 1 ]
 	py udp_client.py "${to[@]}" --no-wait --message x
-	wait_lines srv.err '^sockcat: cannot run /no/such/file' 2
+	wait_lines srv.err 'cannot run /no/such/file' 2 # said once, else with -v
+	[ "$(grep -c '^sockcat: cannot run' "$T/srv.err")" -eq 1 ]
 	dgrams udp lis --exec /no/such/file
 	py udp_client.py "${to[@]}" --no-wait --message x
 	ended lis 127

@@ -213,6 +213,17 @@ socket.create_connection(("127.0.0.1", int(lines[1].split()[1]))).close()' \
 	[ "$(cat "$T/other")" = old ]
 }
 
+@test "--port-file takes the place of a regular file only" {
+	mkfifo "$T/fifo"
+	ln -s fifo "$T/link"
+	for file in "$T/fifo" "$T/link"; do
+		fails 1 "--port-file $file: it is there and is no regular file" \
+			-lke --port-file "$file" 127.0.0.1 0
+	done
+	[ -p "$T/fifo" ]
+	[ -L "$T/link" ]
+}
+
 @test "--port-file that cannot be written: exit 1, the file is named" {
 	free_port
 	mkdir "$T/port"
