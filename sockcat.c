@@ -3155,7 +3155,7 @@ static enum way flow_way(const struct flow *f)
 		return DIRECT;
 	if (S_ISREG(in.st_mode) && to->kind == STREAM)
 		return SEND_FILE;
-	/* Into a file splice takes no lock on the position that others share. */
+	/* Into a file splice does not lock the position that others share. */
 	return from->kind == STREAM && !S_ISREG(out.st_mode) && !isatty(to->fd)
 		? THROUGH
 		: COPY;
@@ -3861,8 +3861,8 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 
 /*
  * relay_run(r, fd, type, gram, rules): between the console and a connected
- * socket, or the peer of gram; an echo is a relay of the peer to itself.  0 when
- * all is delivered, else -1.  The thread that reads the console cannot be
+ * socket, or the peer of gram; an echo is a relay of the peer to itself.  0
+ * when all is delivered, else -1.  The thread that reads the console cannot be
  * woken: it keeps r, and fd, until the process ends.
  */
 static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
