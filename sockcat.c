@@ -1525,7 +1525,7 @@ static int access_add(
 	struct access_sources *a, int sort, const char *what, const char *text)
 {
 	struct intake check = { .to = NULL };
-	int n = *text;
+	int n = *text != 0;
 
 	if (a->count == ACCESS_SOURCES)
 		return fail_as(MISUSED, "%s: more than %d lists", what,
