@@ -635,7 +635,7 @@ end_child() {
 	[ "$status" -eq 1 ]
 	[ ! -s "$T/f.out" ]
 	[ "$(wc -l <"$T/f.err")" -eq 1 ]
-	grep -q '^sockcat: .*Address already in use$' "$T/f.err"
+	grep -qE "^sockcat: .*$IN_USE\$" "$T/f.err"
 	none
 	expect=3
 	detach -lke no-such-host.invalid 0
@@ -1087,7 +1087,7 @@ attempts() {
 
 @test "--retry is for what may change: other failures end at once" {
 	free_port
-	fails 1 'Cannot assign' --retry 5 -s 198.51.100.7 127.0.0.1 "$PORT"
+	fails 1 "$NO_ADDRESS" --retry 5 -s 198.51.100.7 127.0.0.1 "$PORT"
 	fails 2 . --retry 5 127.0.0.1 no-such-service
 }
 
