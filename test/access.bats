@@ -53,17 +53,6 @@ reload() {
 	wait_lines lis.err "$regex" $((n + 1))
 }
 
-# hosts LINE...: what /etc/hosts says to commands that are run by `named`;
-# the second time it is changed under them.
-hosts() {
-	if [ "$(id -u)" -ne 0 ] || ! unshare -m true 2>/dev/null; then
-		skip "names need root and unshare"
-	fi
-	printf '%s\n' "$@" >"$T/hosts"
-	named=(unshare -m sh -c 'mount --bind "$0" /etc/hosts && exec "$@"'
-	    "$T/hosts")
-}
-
 # gone_at_last: whether lis has ended; if not, out sends it one more datagram.
 gone_at_last() {
 	alive lis || return 0

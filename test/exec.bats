@@ -20,20 +20,6 @@ ended() {
 		fail "status $status, not $2: $(cat -v "$T/$1.err")"
 }
 
-# stays NAME SECONDS: it does not end meanwhile.
-stays() {
-	local ms now end
-
-	_ms "$2"
-	_now
-	end=$((now + ms / TIME_FACTOR))
-	while ((now < end)); do
-		alive "$1" || fail "$1 is gone: $(cat -v "$T/$1.err")"
-		_pause
-		_now
-	done
-}
-
 # serve KIND NAME ARGS...: a listener on an address (tcp: 127.0.0.1) or a Unix
 # socket (unix; new for each); to: what a client writes for it, sockcat or one
 # of test/peers.

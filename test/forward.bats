@@ -37,25 +37,6 @@ said() {
 		fail "not '$3': $(cat -v "$T/$1.err")"
 }
 
-# stays NAME SECONDS: it does not end meanwhile.
-stays() {
-	local ms now end
-
-	_ms "$2"
-	_now
-	end=$((now + ms / TIME_FACTOR))
-	while ((now < end)); do
-		alive "$1" || fail "$1 is gone: $(cat -v "$T/$1.err")"
-		_pause
-		_now
-	done
-}
-
-# not CMD...: it fails.
-not() {
-	! "$@"
-}
-
 # answers NAME ANSWER...: an ask.py or udp_lines.py ends, having printed that.
 answers() {
 	wait_exit "$1" 30
