@@ -768,24 +768,83 @@ static int parse_octal(
 	return 0;
 }
 
-/* parse_size(what, text, min, to): bytes up to 1 GiB, with k, M or G. */
+/* parse_size(what, text, most, to): bytes, 1 to most GiB, with k, M or G. */
 static int parse_size(
-	const char *what, const char *text, int64_t min, int64_t *to)
+	const char *what, const char *text, int64_t most, int64_t *to)
 {
-	static const char wanted[] = "a size from 1 to 1G (suffixes k, M, G)";
 	const char *rest = text, *unit;
-	int64_t n = digits(text, 10, 1LL << 30, &rest);
+	int64_t n = digits(text, 10, most << 30, &rest);
+	int shift = 0;
+	char wanted[80];
 
-	if (n < 0)
-		return misuse(what, text, wanted);
-	unit = *rest ? strchr("kMG", *rest) : NULL;
+	snprintf(wanted, sizeof(wanted),
+		"a size from 1 to %lldG (suffixes k, M, G)", (long long)most);
+	unit = n >= 0 && *rest ? strchr("kMG", *rest) : NULL;
 	if (unit) {
-		n <<= 10 * (unit - "kMG" + 1);
+		shift = 10 * (int)(unit - "kMG" + 1);
 		rest++;
 	}
-	if (*rest || n < min || n > 1LL << 30)
+	if (n < 1 || *rest || n > (most << 30) >> shift)
 		return misuse(what, text, wanted);
-	*to = n;
+	*to = n << shift;
+	return 0;
+}
+
+/* Bytes, any of them, and how many. */
+struct bytes {
+	char *at; /* NULL: not given */
+	size_t size;
+};
+
+/* hex_digit(c): what it is worth; -1: it is none. */
+static int hex_digit(char c)
+{
+	static const char digits_of[] = "0123456789abcdef";
+	const char *p = c ? strchr(digits_of, tolower((unsigned char)c)) : NULL;
+
+	return p ? (int)(p - digits_of) : -1;
+}
+
+/*
+ * parse_escape(text, to): the byte that an escape stands for, text is after its
+ * backslash; how many characters that takes, 0: it is none.
+ */
+static size_t parse_escape(const char *text, char *to)
+{
+	static const char names[] = "rnt0\\", values[] = "\r\n\t\0\\";
+	const char *p = *text ? strchr(names, *text) : NULL;
+
+	if (p) {
+		*to = values[p - names];
+		return 1;
+	}
+	if (*text != 'x' || hex_digit(text[1]) < 0 || hex_digit(text[2]) < 0)
+		return 0;
+	*to = (char)(hex_digit(text[1]) << 4 | hex_digit(text[2]));
+	return 3;
+}
+
+/* parse_escapes(what, text, to): the bytes that text stands for. */
+static int parse_escapes(const char *what, const char *text, struct bytes *to)
+{
+	const char *p = text;
+	size_t n;
+
+	to->at = malloc(strlen(text) + 1);
+	to->size = 0;
+	if (!to->at)
+		return fail("%s:", what);
+	while (*p) {
+		n = *p == '\\' ? parse_escape(p + 1, &to->at[to->size]) : 0;
+		if (*p == '\\' && n == 0)
+			return misuse(what, text,
+				"a text with the escapes \\r \\n \\t \\0 \\\\ "
+				"\\xHH");
+		if (n == 0)
+			to->at[to->size] = *p;
+		to->size++;
+		p += 1 + n;
+	}
 	return 0;
 }
 
@@ -1629,8 +1688,10 @@ struct prefs { /* -1: what the system does by itself */
 	int keepalive;
 	int64_t keep_idle, keep_interval, keep_count;
 	bool nodelay, reuseaddr, reuseport, broadcast;
-	const char *source; /* local address or path, or NULL */
-	int source_port;    /* 0: any */
+	bool mptcp;
+	const char *interface; /* its name, or NULL */
+	const char *source;    /* local address or path, or NULL */
+	int source_port;       /* 0: any */
 };
 
 struct listeners {
@@ -6463,9 +6524,24 @@ struct options {
 	const char *port_file;              /* or NULL */
 	int64_t ready_fd;                   /* or -1 */
 	bool background;
-	int inherited; /* so many sockets of LISTEN_FDS; 0: none */
-	int stop;      /* --drain: a pipe, readable when it is time; or -1 */
-	int parent;    /* -f: a pipe to whoever waits for us; or -1 */
+	int inherited;    /* so many sockets of LISTEN_FDS; 0: none */
+	int stop;         /* --drain: a pipe, readable when it is time; or -1 */
+	int parent;       /* -f: a pipe to whoever waits for us; or -1 */
+	int64_t parallel; /* ports tested at once */
+	int64_t interval; /* -i; 0: none */
+	struct bytes send, expect;
+	bool shutdown_given; /* -N */
+	bool lines, crlf, telnet;
+	int64_t rate;           /* bytes a second; 0: any */
+	const char *output;     /* -o, or NULL */
+	const char *hex_dump;   /* --hex-dump, or NULL */
+	bool append;            /* ... are not emptied first */
+	int64_t grams, bytes;   /* -W, --recv-bytes; 0: any number */
+	const char *proxy;      /* HOST[:PORT], as written, or NULL */
+	const char *proxy_auth; /* the file, or NULL */
+	enum proxy_type { SOCKS5, SOCKS4, HTTP_CONNECT } proxy_type;
+	bool proxy_typed; /* -X is given */
+	bool pass_fd;     /* -F */
 	struct prefs prefs;
 	struct target target;
 };
@@ -7618,7 +7694,7 @@ static enum mode_id mode_of(const struct options *o)
  * One table names every option: how it is written, what it sets, and for each
  * mode whether it acts (+), is accepted without effect (.), or is refused (-).
  * A mode's mark may depend on the socket: s acts on streams only, d on
- * UDP only, o on the outgoing side of a forward, b on either side of it;
+ * UDP only, u on datagrams only, o on the outgoing side of a forward, b on either side of it;
  * blank: the option itself makes another mode.  The second string says the
  * same for TCP, UDP, Unix streams and Unix datagrams; the stricter of the two
  * counts.
@@ -7668,19 +7744,30 @@ static int set_number(struct options *o, const struct option_spec *spec,
 static int set_size(struct options *o, const struct option_spec *spec,
 	const char *what, const char *arg)
 {
-	return parse_size(what, arg, 1, option_at(o, spec));
+	return parse_size(
+		what, arg, spec->max > 0 ? spec->max : 1, option_at(o, spec));
 }
 
 static int set_time(struct options *o, const struct option_spec *spec,
 	const char *what, const char *arg)
 {
-	return parse_time(what, arg, 1, option_at(o, spec));
+	return parse_time(what, arg, spec->min, option_at(o, spec));
 }
 
 static int set_octal(struct options *o, const struct option_spec *spec,
 	const char *what, const char *arg)
 {
 	return parse_octal(what, arg, spec->max, option_at(o, spec));
+}
+
+/* set_shutdown: asked for, it is done under --expect as well. */
+static int set_shutdown(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	(void)spec, (void)what, (void)arg;
+	o->no_shutdown = false;
+	o->shutdown_given = true;
+	return 0;
 }
 
 /* set_quit: a negative time means never. */
@@ -7702,6 +7789,40 @@ static int set_loudness(struct options *o, const struct option_spec *spec,
 	(void)o, (void)what, (void)arg;
 	loudness = spec->min < 0 ? -1 : loudness < 0 ? 1 : loudness + 1;
 	return 0;
+}
+
+/* set_bytes: with escapes; a second one is refused, not forgotten. */
+static int set_bytes(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	struct bytes *to = option_at(o, spec);
+
+	if (to->at)
+		return fail_as(MISUSED, "%s is given twice", what);
+	if (!*arg)
+		return fail_as(MISUSED, "%s: \"\" is empty", what);
+	return parse_escapes(what, arg, to);
+}
+
+/* set_proxy_type: nc.openbsd's words, and ncat's. */
+static int set_proxy_type(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	static const struct {
+		const char *name;
+		enum proxy_type type;
+	} names[] = { { "5", SOCKS5 }, { "socks5", SOCKS5 }, { "4", SOCKS4 },
+		{ "socks4", SOCKS4 }, { "connect", HTTP_CONNECT },
+		{ "http", HTTP_CONNECT } };
+
+	(void)spec;
+	o->proxy_typed = true;
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (strcmp(arg, names[i].name) == 0) {
+			o->proxy_type = names[i].type;
+			return 0;
+		}
+	return misuse(what, arg, "4, 5 or connect");
 }
 
 /* set_command: min tells whether it runs directly or in a shell. */
@@ -7842,6 +7963,8 @@ static const struct option_spec specs[] = {
 		"-  --------++-", "++++", set_text, AT(forward), 0, 0 },
 	{ 'z', "zero", NULL, "only test: connect and close", " ------------+",
 		"++++", set_flag, AT(zero), true, 0 },
+	{ 0, "parallel", "N", "... so many ports at once", "-------------+",
+		"++--", set_number, AT(parallel), 1, 1000 },
 
 	{ 0, NULL, NULL, "Session", NULL, NULL, NULL, 0, 0, 0 },
 	{ 'k', "keep-open", NULL, "with -l: serve many peers", "- +- +..- + +-",
@@ -7855,24 +7978,57 @@ static const struct option_spec specs[] = {
 	{ 0, "send-only", NULL, "discard what is received", "+++-----------",
 		"++++", set_flag, AT(send_only), true, 0 },
 	{ 'N', "shutdown", NULL, "half-close after the end of input (default)",
-		"+++...........", "+.+.", set_flag, AT(no_shutdown), false, 0 },
+		"+++...........", "+.+.", set_shutdown, 0, 0, 0 },
 	{ 0, "no-shutdown", NULL, "... do not", "+++-----------", "+-+-",
 		set_flag, AT(no_shutdown), true, 0 },
 	{ 'q', "quit", "TIME", "end when only one direction is left and rests",
 		"++............", "++++", set_quit, AT(quit), 0, 0 },
 	{ 0, "drain", "TIME", "on SIGTERM let the sessions finish",
-		"-ss-sss+-ssss-", "++++", set_time, AT(drain), 0, 0 },
+		"-ss-sss+-ssss-", "++++", set_time, AT(drain), 1, 0 },
 	{ 0, "retry", "TIME", "keep trying to connect", "+--+----+--+++",
-		"++++", set_time, AT(retry), 0, 0 },
+		"++++", set_time, AT(retry), 1, 0 },
+	{ 0, "send", "STR", "STR (\\r \\n \\t \\0 \\xHH) instead of input",
+		"++-----------u", "++++", set_bytes, AT(send), 0, 0 },
+	{ 0, "expect", "STR", "succeed as soon as STR has been received",
+		"++------------", "++++", set_bytes, AT(expect), 0, 0 },
+	{ 'W', "recvlimit", "N", "end after N datagrams", "++------------",
+		"-+-+", set_number, AT(grams), 1, INT_MAX },
+	{ 0, "recv-bytes", "SIZE", "end after exactly SIZE bytes",
+		"++------------", "++++", set_size, AT(bytes), 0, 1048576 },
+	{ 'F', "fd-pass", NULL, "pass the connection to standard output, exit",
+		"+-------------", "++++", set_flag, AT(pass_fd), true, 0 },
 
 	{ 0, NULL, NULL, "Time limits (seconds, or with ms, s, m, h)", NULL,
 		NULL, NULL, 0, 0, 0 },
 	{ 'w', "wait", "TIME", "for connecting, then for silence", ALL,
-		set_time, AT(wait), 0, 0 },
+		set_time, AT(wait), 1, 0 },
 	{ 0, "idle-timeout", "TIME", "for silence on a connection",
-		"+++++s+++++++-", "++++", set_time, AT(idle), 0, 0 },
+		"+++++s+++++++-", "++++", set_time, AT(idle), 1, 0 },
 	{ 0, "max-time", "TIME", "for the whole run", ALL, set_time,
-		AT(max_time), 0, 0 },
+		AT(max_time), 1, 0 },
+
+	{ 0, NULL, NULL, "Shaping", NULL, NULL, NULL, 0, 0, 0 },
+	{ 'C', "crlf", NULL, "LF becomes CRLF on the way out", "+++-----------",
+		"++++", set_flag, AT(crlf), true, 0 },
+	{ 0, "lines", NULL, "a line is a message, a datagram with -u",
+		"+++---+.------", "++++", set_flag, AT(lines), true, 0 },
+	{ 'i', "interval", "TIME", "pause between lines sent, or ports tested",
+		"+++----------+", "++++", set_time, AT(interval), 0, 0 },
+	{ 0, "delay", "TIME", NULL, "+++----------+", "++++", set_time,
+		AT(interval), 0, 0 },
+	{ 0, "rate", "SIZE", "at most SIZE bytes a second each way",
+		"++s+ss--sssss-", "++++", set_size, AT(rate), 0, 0 },
+	{ 't', "telnet", NULL,
+		"refuse what telnet negotiates, and leave it out",
+		"++------------", "+-+-", set_flag, AT(telnet), true, 0 },
+
+	{ 0, NULL, NULL, "Watching", NULL, NULL, NULL, 0, 0, 0 },
+	{ 'o', "output", "FILE", "a copy of the traffic; -: standard error",
+		"+++++++++++++-", "++++", set_text, AT(output), 0, 0 },
+	{ 0, "hex-dump", "FILE", "... in hexadecimal", "+++++++++++++-", "++++",
+		set_text, AT(hex_dump), 0, 0 },
+	{ 0, "append-output", NULL, "... after what the file has",
+		"+++++++++++++-", "++++", set_flag, AT(append), true, 0 },
 
 	{ 0, NULL, NULL, "Messages", NULL, NULL, NULL, 0, 0, 0 },
 	{ 'v', "verbose", NULL, "say what happens", ALL, set_loudness, 0, 1,
@@ -7912,6 +8068,19 @@ static const struct option_spec specs[] = {
 	{ 0, "mode", "OCTAL", "permissions of the Unix socket",
 		"-++-++++-++++-", "--++", set_octal, AT(prefs.mode), 0, 0777 },
 
+	{ 0, "interface", "IF", "send and listen on one interface",
+		"+++++++++++oo+", "++--", set_text, AT(prefs.interface), 0, 0 },
+	{ 0, "mptcp", NULL, "Multipath TCP, if there is any", "+++++++++++bb+",
+		"+---", set_flag, AT(prefs.mptcp), true, 0 },
+
+	{ 0, NULL, NULL, "Proxies", NULL, NULL, NULL, 0, 0, 0 },
+	{ 'x', "proxy", "HOST[:PORT]", "connect through it", "+--+----+--oo+",
+		"+---", set_text, AT(proxy), 0, 0 },
+	{ 'X', "proxy-type", "4|5|connect", "SOCKS4a, SOCKS5 or HTTP",
+		"+--+----+--oo+", "+---", set_proxy_type, 0, 0, 0 },
+	{ 0, "proxy-auth-file", "FILE", "where USER:PASSWORD for it is",
+		"+--+----+--oo+", "+---", set_text, AT(proxy_auth), 0, 0 },
+
 	{ 0, NULL, NULL, "Who may connect (addresses, blocks A/BITS, names)",
 		NULL, NULL, NULL, 0, 0, 0 },
 	{ 0, "allow", "LIST", "these, and no others", "-++-++++-++++-", "++--",
@@ -7944,6 +8113,9 @@ static const char *const clashes[][2] = {
 	{ "broadcast", "chat" },
 	{ "broker", "chat" },
 	{ "sh-exec", "exec" },
+	{ "send-only", "expect" },
+	{ "send-only", "recvlimit" },
+	{ "send-only", "recv-bytes" },
 };
 
 /* What the command line said: which options, and how they were written. */
@@ -7968,6 +8140,8 @@ static char option_mark(const struct option_spec *spec, enum mode_id mode,
 		return on_sock;
 	if (on_mode == 's')
 		on_mode = o->udp ? '-' : '+';
+	if (on_mode == 'u')
+		on_mode = o->udp ? '+' : '-';
 	if (on_mode == 'd')
 		on_mode = o->udp && !o->unixsock ? '+' : '-';
 	if (on_mode == '-' || on_sock == '-')
@@ -7982,11 +8156,15 @@ static int option_refused(const struct option_spec *spec, const char *text,
 	const char *with = modes[mode].phrase;
 	const char *sock = spec->on_sock;
 	bool unix_only = sock && sock[0] == '-' && sock[1] == '-';
+	bool datagrams = sock && !unix_only && sock[0] == '-';
 
 	if (spec->on_mode[mode] == 's')
 		with = "with -u in this mode";
 	else if (spec->on_mode[mode] == 'd')
 		with = o->unixsock ? "with -U without -l" : "without -l or -u";
+	else if (spec->on_mode[mode] == 'u' ||
+		(spec->on_mode[mode] != '-' && datagrams && !o->udp))
+		with = "without -u";
 	else if (spec->on_mode[mode] != '-' && unix_only)
 		with = "without -U";
 	else if (spec->on_mode[mode] != '-')
@@ -8434,6 +8612,7 @@ static int options_parse(
 		.quit = NEVER,
 		.max_time = NEVER,
 		.ready_fd = -1,
+		.parallel = 128,
 		.prefs = { .rcvbuf = -1,
 			.sndbuf = -1,
 			.tos = -1,
