@@ -4089,6 +4089,7 @@ struct rules {
 	bool echo;         /* no console: what comes goes back */
 	bool reset;        /* how to close */
 	bool listening;    /* the peer came to us */
+	bool patient;      /* our FIN would end what the peer has to say */
 	bool terminal;     /* standard input is one */
 	const char *place; /* the peer, for messages */
 };
@@ -4143,8 +4144,9 @@ static bool relay_tick(void *arg)
 
 /*
  * relay_hold_fin(r): with the lock held.  A listener whose input ended without
- * a byte waits with its FIN until the peer has ended or been silent for a
- * second: many peers drop what they have left to send at a FIN.
+ * a byte, and whoever goes through a proxy, waits with the FIN until the peer
+ * has ended or been silent for a second: many drop what they have left to send
+ * at a FIN.
  */
 static void relay_hold_fin(struct relay *r)
 {
@@ -4170,7 +4172,8 @@ static void *relay_up(void *arg)
 	r->up_state = CLOSING;
 	r->up_how = how;
 	r->up_why = why;
-	if (r->rules->listening && r->stream && value(&r->up.got) == 0)
+	if (r->rules->patient ||
+		(r->rules->listening && r->stream && value(&r->up.got) == 0))
 		relay_hold_fin(r);
 	fin = r->stream && (how == ENDED || how == NOT_READ) &&
 		(r->rules->half_close || r->down_ended);
@@ -7080,6 +7083,8 @@ static struct rules relay_rules(const struct options *o, const char *place)
 		.echo = o->echo,
 		.reset = o->reset,
 		.listening = o->listen,
+		.patient = o->prefs.proxy && !o->shutdown_given &&
+			!o->send_only && o->quit > 0,
 		.terminal = isatty(STDIN_FILENO),
 		.place = place,
 	};
