@@ -7322,8 +7322,7 @@ static int mode_connect(const struct options *o)
 	if (!o->pass_fd)
 		return mode_one(o);
 	if (sock_name(STDOUT_FILENO).sa.sa_family != AF_UNIX) {
-		fail_as(MISUSED,
-			"-F: standard output is no Unix-domain socket");
+		fail("-F: standard output is no Unix-domain socket");
 		return complain();
 	}
 	fd = reach_one(o, &peer);

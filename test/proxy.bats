@@ -580,10 +580,12 @@ nothing" ]
 
 @test "-F: standard output has to be a Unix socket, and nothing else is done" {
 	listen lis -k 127.0.0.1 0
-	misused 'no Unix-domain socket' -F 127.0.0.1 "$PORT"
+	run sockcat -F 127.0.0.1 "$PORT"
+	[ "$status" -eq 1 ]
+	[ "$output" = 'sockcat: -F: standard output is no Unix-domain socket' ]
 	run "${python[@]}" "$PEERS/socket_run.py" --out "$T/out" "$SOCKCAT" \
 		-F 127.0.0.1 "$PORT"
-	[ "$status" -eq 2 ]
+	[ "$status" -eq 1 ]
 	[[ $output == *'no Unix-domain socket'* ]]
 	for args in '--send a' '--expect a' -C '-i 1' '--rate 1k' "-o $T/o" \
 	    --no-shutdown --send-only '--recv-bytes 3' --reset; do
