@@ -3022,20 +3022,17 @@ static int reply_check(enum reply kind, const unsigned char *r, size_t n,
 /* put_word(to, text): its length in a byte, and text; the end of that. */
 static unsigned char *put_word(unsigned char *to, const char *text)
 {
-	size_t n = strlen(text);
-
-	*to++ = (unsigned char)n;
-	memcpy(to, text, n);
-	return to + n;
+	*to = (unsigned char)strlen(text);
+	return (unsigned char *)stpcpy((char *)to + 1, text);
 }
 
 /* socks5_request(t, to): how long it is. */
 static size_t socks5_request(const struct target *t, unsigned char *to)
 {
-	unsigned char *p = to;
+	static const unsigned char head[4] = { 5, 1 };
+	unsigned char *p = to + sizeof(head);
 
-	memcpy(p, "\5\1\0", 3);
-	p += 4;
+	memcpy(to, head, sizeof(head));
 	if (inet_pton(AF_INET, t->host, p) == 1) {
 		p[-1] = 1;
 		p += 4;
@@ -3055,18 +3052,19 @@ static size_t socks5_request(const struct target *t, unsigned char *to)
 static size_t socks4_request(
 	const struct proxy *p, const struct target *t, unsigned char *to)
 {
-	unsigned char head[8] = { 4, 1, (unsigned char)(t->port >> 8),
-		(unsigned char)t->port };
-	bool named = inet_pton(AF_INET, t->host, head + 4) != 1;
-	size_t n = sizeof(head);
+	const unsigned char head[8] = { 4, 1, (unsigned char)(t->port >> 8),
+		(unsigned char)t->port, 0, 0, 0, 1 };
+	unsigned char address[4];
+	bool named = inet_pton(AF_INET, t->host, address) != 1;
+	char *end;
 
+	memcpy(to, head, sizeof(head));
+	if (!named)
+		memcpy(to + 4, address, sizeof(address));
+	end = stpcpy((char *)to + sizeof(head), p->user) + 1;
 	if (named)
-		memcpy(head + 4, "\0\0\0\1", 4);
-	memcpy(to, head, n);
-	n += (size_t)sprintf((char *)to + n, "%s", p->user) + 1;
-	if (named)
-		n += (size_t)sprintf((char *)to + n, "%s", t->host) + 1;
-	return n;
+		end = stpcpy(end, t->host) + 1;
+	return (size_t)(end - (char *)to);
 }
 
 /* base64(from, n, to): n bytes, as text. */
@@ -3081,7 +3079,8 @@ static void base64(const char *from, size_t n, char *to)
 		for (size_t k = i; k < i + 3; k++)
 			bits = bits << 8 | (k < n ? (unsigned char)from[k] : 0);
 		for (size_t k = 0; k < 4; k++, bits <<= 6)
-			*to++ = i + k > n ? '=' : signs[bits >> 18 & 63];
+			*to++ = (char)(i + k > n ? '='
+						 : signs[bits >> 18 & 63]);
 	}
 	*to = '\0';
 }
@@ -3163,6 +3162,7 @@ static int handshake_step(const struct handshake *h, unsigned char *request,
 	ssize_t moved;
 	int result;
 
+	reply[0] = 0;
 	for (size_t sent = 0; sent < n; sent += (size_t)moved) {
 		moved = handshake_move(h, request + sent, n - sent, true);
 		if (moved < 0)
@@ -3189,8 +3189,11 @@ static int handshake_socks5(
 	unsigned char *end;
 	int method;
 
-	memcpy(request, login ? "\5\2\0\2" : "\5\1\0", 4);
-	method = handshake_step(h, request, login ? 4 : 3, SOCKS5_METHOD);
+	request[0] = 5;
+	request[1] = login ? 2 : 1; /* methods: none, and in clear */
+	request[2] = 0;
+	request[3] = 2;
+	method = handshake_step(h, request, 2 + request[1], SOCKS5_METHOD);
 	if (method == 2 && !login)
 		return handshake_failed(
 			h, FAILED, "the proxy wants a user and a password");
