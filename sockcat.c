@@ -385,12 +385,52 @@ static void pktinfo_any_interface(struct in_pktinfo *p)
 {
 	p->ipi_ifindex = 0;
 }
+
+/* sock_new_mptcp(domain): a stream over several paths. */
+static int sock_new_mptcp(int domain)
+{
+	enum { MULTIPATH = 262 }; /* IPPROTO_MPTCP, where it has a name */
+
+	return socket(domain, SOCK_STREAM | SOCK_CLOEXEC, MULTIPATH);
+}
+
+/* sock_bind_interface(fd, domain, name, index): use that interface only. */
+static int sock_bind_interface(
+	int fd, int domain, const char *name, unsigned int index)
+{
+	(void)domain, (void)index;
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name,
+		(socklen_t)strlen(name) + 1);
+}
 #else
 #define in_pktinfo in_addr
 #define IP_PKTINFO IP_RECVDSTADDR
 static void pktinfo_any_interface(struct in_addr *p)
 {
 	(void)p;
+}
+
+static int sock_new_mptcp(int domain)
+{
+	(void)domain;
+	errno = EPROTONOSUPPORT;
+	return -1;
+}
+
+static int sock_bind_interface(
+	int fd, int domain, const char *name, unsigned int index)
+{
+	(void)name;
+#ifdef IP_BOUND_IF
+	if (domain == AF_INET6)
+		return setsockopt(
+			fd, IPPROTO_IPV6, IPV6_BOUND_IF, &index, sizeof(index));
+	return setsockopt(fd, IPPROTO_IP, IP_BOUND_IF, &index, sizeof(index));
+#else
+	(void)fd, (void)domain, (void)index;
+	errno = EOPNOTSUPP;
+	return -1;
+#endif
 }
 #endif
 #ifndef TCP_KEEPIDLE
@@ -1010,6 +1050,35 @@ static bool addr_is_multicast(const struct addr *a)
 		return IN6_IS_ADDR_MULTICAST(&a->in6.sin6_addr);
 	return a->sa.sa_family == AF_INET &&
 		IN_MULTICAST(ntohl(a->in.sin_addr.s_addr));
+}
+
+/* addr_lacks_scope(a): it means nothing without an interface. */
+static bool addr_lacks_scope(const struct addr *a)
+{
+	const struct in6_addr *six = &a->in6.sin6_addr;
+
+	return a->sa.sa_family == AF_INET6 && a->in6.sin6_scope_id == 0 &&
+		(IN6_IS_ADDR_LINKLOCAL(six) || IN6_IS_ADDR_MC_LINKLOCAL(six) ||
+			IN6_IS_ADDR_MC_NODELOCAL(six));
+}
+
+/* addr_reason(a, error): why a cannot be used, in words. */
+static const char *addr_reason(const struct addr *a, int error)
+{
+	if (error == EINVAL && addr_lacks_scope(a))
+		return "a link-local address needs its interface, as "
+		       "ADDRESS%INTERFACE or by --interface";
+	return strerror(error);
+}
+
+/* addr_list_scope(l, name): the interface of addresses that lack one. */
+static void addr_list_scope(struct addr_list *l, const char *name)
+{
+	unsigned int index = name ? if_nametoindex(name) : 0;
+
+	for (int i = 0; i < l->count; i++)
+		if (addr_lacks_scope(&l->at[i]))
+			l->at[i].in6.sin6_scope_id = index;
 }
 
 /* addr_unix(path, a): -1 when the path does not fit; '@': abstract. */
@@ -1778,6 +1847,44 @@ static int sock_set(int fd, int level, int option, int64_t to, const char *what)
 	return fail("cannot set %s to %d:", what, n);
 }
 
+/*
+ * sock_open(family, type, p): a new socket, for --mptcp one of several paths
+ * if the kernel has that.
+ */
+static int sock_open(int family, int type, const struct prefs *p)
+{
+	static atomic_bool told;
+	bool wanted = p->mptcp && family != AF_UNIX && type == SOCK_STREAM;
+	int fd = wanted ? sock_new_mptcp(family) : -1, error = errno;
+
+	if (fd >= 0)
+		return fd;
+	fd = sock_new(family, type);
+	if (fd >= 0 && wanted && !atomic_exchange(&told, true))
+		say("no Multipath TCP, plain TCP is used: %s", strerror(error));
+	return fd;
+}
+
+/*
+ * sock_use_interface(fd, family, type, name): send and receive on that one
+ * only, to groups as well.
+ */
+static int sock_use_interface(int fd, int family, int type, const char *name)
+{
+	unsigned int index = if_nametoindex(name);
+	struct ip_mreqn four = { .imr_ifindex = (int)index };
+	int result =
+		index == 0 ? -1 : sock_bind_interface(fd, family, name, index);
+
+	if (result == 0 && type == SOCK_DGRAM)
+		result = family == AF_INET6
+			? setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF,
+				  &index, sizeof(index))
+			: setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &four,
+				  sizeof(four));
+	return result == 0 ? 0 : fail("cannot use --interface %s:", name);
+}
+
 /* sock_tune(fd, family, type, p): before connect or listen. */
 static int sock_tune(int fd, int family, int type, const struct prefs *p)
 {
@@ -1809,6 +1916,9 @@ static int sock_tune(int fd, int family, int type, const struct prefs *p)
 		{ udp, IPPROTO_IP, IP_MULTICAST_TTL, p->ttl, "--ttl" },
 	};
 
+	if (ip && p->interface &&
+		sock_use_interface(fd, family, type, p->interface) < 0)
+		return -1;
 	/* An IPv6 socket may carry IPv4 as well, but not everywhere. */
 	for (size_t i = 0; i < COUNT(list); i++)
 		if (list[i].wanted &&
@@ -1884,6 +1994,7 @@ static int local_end(const struct target *t, const struct prefs *p,
 	source.port = p->source_port;
 	if (target_resolve(&source, deadline, &list) < 0)
 		return -1;
+	addr_list_scope(&list, p->interface);
 	*local = list.at[0];
 	return 0;
 }
@@ -1918,8 +2029,8 @@ static int sock_bind_local(int fd, const struct target *t,
 		sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR") < 0)
 		return -1;
 	if (bind_named(fd, &local) < 0)
-		return fail("cannot bind the local end to %s:",
-			addr_text(&local, text));
+		return fail("cannot bind the local end to %s: %s",
+			addr_text(&local, text), addr_reason(&local, errno));
 	return 0;
 }
 
@@ -1980,10 +2091,14 @@ static int race_failed(const struct race *r, int which, int error)
 {
 	char place[PLACE_TEXT];
 	bool late = error == ETIMEDOUT && now() >= r->deadline;
+	bool barred = error == EACCES && r->target->type == SOCK_DGRAM &&
+		!r->target->path && !r->prefs->broadcast;
 
 	target_place(r->target, &r->list.at[which], place);
-	fail_as(late ? TIMED_OUT : FAILED, "connect to %s failed: %s", place,
-		late ? "no answer in time (-w)" : strerror(error));
+	fail_as(late ? TIMED_OUT : FAILED, "connect to %s failed: %s%s", place,
+		late ? "no answer in time (-w)"
+		     : addr_reason(&r->list.at[which], error),
+		barred ? " (-b allows broadcast addresses)" : "");
 	why.error = error;
 	return -1;
 }
@@ -2004,7 +2119,7 @@ static bool race_start(struct race *r)
 				t->host, r->prefs->source);
 		return true;
 	}
-	fd = sock_new(a->sa.sa_family, t->type);
+	fd = sock_open(a->sa.sa_family, t->type, r->prefs);
 	if (fd < 0) {
 		race_failed(r, which, errno);
 		return true;
@@ -2112,6 +2227,7 @@ static int dial(const struct target *t, const struct prefs *p, int64_t deadline,
 	if (target_resolve(t, deadline, &r.list) < 0 ||
 		local_end(t, p, deadline, &r.local) < 0)
 		return -1;
+	addr_list_scope(&r.list, p->interface);
 	addr_list_interleave(&r.list);
 	fd = race_run(&r, peer);
 	if (fd >= 0 && !t->path && t->type == SOCK_STREAM)
@@ -2197,12 +2313,17 @@ static int unix_bind(int fd, const struct addr *a, int type, int64_t mode)
 	return result < 0 ? fail("cannot bind to %s:", text) : 0;
 }
 
-/* group_join(fd, a): hear what is sent to the multicast group a. */
-static int group_join(int fd, const struct addr *a)
+/*
+ * group_join(fd, a, name): hear what is sent to the multicast group a, on that
+ * interface; NULL: that of a, or else of the route there.
+ */
+static int group_join(int fd, const struct addr *a, const char *name)
 {
-	struct ip_mreq four = { .imr_multiaddr = a->in.sin_addr };
+	unsigned int index = name ? if_nametoindex(name) : 0;
+	struct ip_mreqn four = { .imr_multiaddr = a->in.sin_addr,
+		.imr_ifindex = (int)index };
 	struct ipv6_mreq six = { .ipv6mr_multiaddr = a->in6.sin6_addr,
-		.ipv6mr_interface = a->in6.sin6_scope_id };
+		.ipv6mr_interface = name ? index : a->in6.sin6_scope_id };
 	char text[ADDR_TEXT];
 	int result = a->sa.sa_family == AF_INET6
 		? setsockopt(
@@ -2261,9 +2382,9 @@ static int ip_bind(int fd, const struct target *t, const struct addr *a,
 	if (t->type == SOCK_DGRAM)
 		datagrams_note_local(fd, a->sa.sa_family);
 	if (bind(fd, &a->sa, a->len) < 0)
-		return fail("cannot listen on %s (%s):", addr_text(a, text),
-			target_kind(t));
-	return group ? group_join(fd, a) : 0;
+		return fail("cannot listen on %s (%s): %s", addr_text(a, text),
+			target_kind(t), addr_reason(a, errno));
+	return group ? group_join(fd, a, p->interface) : 0;
 }
 
 /* listen_on(t, a, p, dual): a listening socket at a, or -1. */
@@ -2271,7 +2392,7 @@ static int listen_on(const struct target *t, const struct addr *a,
 	const struct prefs *p, bool dual)
 {
 	int family = a->sa.sa_family;
-	int fd = sock_new(family, t->type), result;
+	int fd = sock_open(family, t->type, p), result;
 	char text[ADDR_TEXT];
 
 	if (fd < 0)
@@ -2414,6 +2535,7 @@ static int announce(const struct target *t, const struct prefs *p,
 		loopback_list(t->family, &list);
 	else if (target_resolve(t, deadline, &list) < 0)
 		return -1;
+	addr_list_scope(&list, p->interface);
 	do {
 		for (int i = 0; i < list.count; i++)
 			addr_set_port(&list.at[i], t->port);
@@ -6740,19 +6862,24 @@ static int access_open(const struct options *o, struct access **to)
 		: 0;
 }
 
-/* open_listeners(o, ls): announce, and say where. */
+/*
+ * open_listeners(o, ls): announce, and say where.  The interface of a forward
+ * is that of the way on.
+ */
 static int open_listeners(const struct options *o, struct listeners *ls)
 {
+	struct prefs prefs = o->prefs;
 	int result;
 
+	if (o->forward)
+		prefs.interface = NULL;
 	*ls = (struct listeners){ .stop = o->stop };
 	pthread_mutex_init(&ls->turn, NULL);
 	if (access_open(o, &ls->access) < 0)
 		return -1;
 	result = o->inherited
-		? announce_inherited(
-			  ls, o->inherited, o->target.type, &o->prefs)
-		: announce(&o->target, &o->prefs, after(o->wait), ls);
+		? announce_inherited(ls, o->inherited, o->target.type, &prefs)
+		: announce(&o->target, &prefs, after(o->wait), ls);
 	if (result == 0 && o->inherited && o->unixsock &&
 		sock_name(ls->fd[0].fd).sa.sa_family != AF_UNIX)
 		result = fail_as(MISUSED,
@@ -8305,7 +8432,7 @@ static int no_command(const struct options *o, const struct given *g)
 static int inherited_check(struct options *o, const struct given *g)
 {
 	static const char *const idle[] = { "ipv4", "ipv6", "backlog",
-		"reuseport", "no-reuseaddr", "mode" };
+		"reuseport", "no-reuseaddr", "mode", "mptcp" };
 	int i;
 
 	o->inherited = o->listen ? inherited_count() : 0;
@@ -8384,6 +8511,10 @@ static int operands_of_ip(struct options *o, const struct given *g)
 		return -1;
 	if (host && !*host)
 		return fail_as(MISUSED, "the host \"\" is empty");
+	if (o->command && o->listen && o->prefs.interface && !host)
+		return fail_as(MISUSED,
+			"a command without a host is for loopback only: name "
+			"0.0.0.0 or :: with --interface");
 	o->target.host = host;
 	if (o->port_text &&
 		parse_port(g->text[spec_named("source-port")], o->port_text,
