@@ -2912,10 +2912,10 @@ static bool batch_cut(const struct batch *b, int i)
  * ---- endpoints ------------------------------------------------------------
  *
  * An end is where bytes come from or go to: the console (standard input and
- * output), a stream, datagrams, a text that was given, or a function that
- * takes them.
+ * output), a stream, datagrams, a pipe of a command, a text that was given, or
+ * a function that takes them.
  */
-enum end_kind { CONSOLE, STREAM, DATAGRAM, TEXT, SINK };
+enum end_kind { CONSOLE, STREAM, DATAGRAM, PIPE, TEXT, SINK };
 
 struct end {
 	enum end_kind kind;
@@ -2966,7 +2966,7 @@ static ssize_t end_read(const struct end *e, char *buf, size_t size)
 		e->gate(e->arg);
 	if (e->kind == STREAM)
 		return recv(e->fd, buf, size, 0);
-	if (e->kind == CONSOLE)
+	if (e->kind == CONSOLE || e->kind == PIPE)
 		return read(e->fd, buf, size);
 	if (e->kind == TEXT)
 		return text_read(e->text, buf, size);
@@ -2983,7 +2983,7 @@ static ssize_t end_write(const struct end *e, const char *buf, size_t n)
 		return e->take(e->arg, buf, n) < 0 ? -1 : (ssize_t)n;
 	if (e->kind == DATAGRAM && e->gram)
 		return gram_send(e->fd, buf, n, e->gram, 0);
-	if (e->kind == CONSOLE)
+	if (e->kind == CONSOLE || e->kind == PIPE)
 		return write(e->fd, buf, n);
 	return send(e->fd, buf, n, 0);
 }
@@ -6629,13 +6629,14 @@ struct link {
 	struct links *all;
 	struct gram peer; /* and the socket that it writes to: */
 	int port;
-	int to, from;     /* the other side; -1: not there yet */
-	bool dismissed;   /* it has to make room */
-	bool silent;      /* ... or has been silent for too long */
-	bool over;        /* no answers will come any more */
-	int users;        /* threads that still need it */
-	struct flow back; /* the answers */
-	struct tap tap;   /* ... go through it */
+	int to, from;      /* the other side; -1: not there yet */
+	bool dismissed;    /* it has to make room */
+	bool silent;       /* ... or has been silent for too long */
+	bool over;         /* no answers will come any more */
+	int users;         /* threads that still need it */
+	struct flow back;  /* the answers */
+	struct flow ahead; /* to a command */
+	struct tap tap;    /* ... go through it */
 	struct command command;
 	atomic_llong heard;
 	struct clock silence;
@@ -6711,13 +6712,14 @@ static bool link_silent(struct link *l)
 	return l->silent || l->dismissed;
 }
 
+/* link_tick(l): whether it has to end. */
 static bool link_tick(void *arg)
 {
 	struct link *l = arg;
 	bool over;
 
 	pthread_mutex_lock(&l->all->lock);
-	over = link_silent(l);
+	over = l->over || link_silent(l);
 	pthread_mutex_unlock(&l->all->lock);
 	return over;
 }
@@ -6782,33 +6784,6 @@ static char *link_next(struct link *l, size_t *n)
 	return buf;
 }
 
-/*
- * link_give(l, buf, n): all of it to the command's input, which does not
- * block; false when nobody reads there, or the link has to end.
- */
-static bool link_give(struct link *l, const char *buf, size_t n)
-{
-	struct pollfd p = { .fd = l->to, .events = POLLOUT };
-	bool over = false;
-	ssize_t w;
-
-	while (n > 0 && !over) {
-		w = write(l->to, buf, n);
-		if (w > 0) {
-			buf += w;
-			n -= (size_t)w;
-			continue;
-		}
-		if (w < 0 && errno != EINTR && errno != EAGAIN)
-			return false;
-		poll(&p, 1, (int)(short_pause / MS));
-		pthread_mutex_lock(&l->all->lock);
-		over = l->over || link_silent(l);
-		pthread_mutex_unlock(&l->all->lock);
-	}
-	return !over;
-}
-
 /* link_passes(l): a second, or less when the link is over; that it is not. */
 static bool link_passes(struct link *l)
 {
@@ -6832,7 +6807,7 @@ static void *link_feed(void *arg)
 	size_t n = 0;
 
 	while ((buf = link_next(l, &n))) {
-		deaf = deaf || !link_give(l, buf, n);
+		deaf = deaf || flow_write(&l->ahead, buf, n) != ENDED;
 		free(buf);
 	}
 	pthread_mutex_lock(&l->all->lock);
@@ -6871,8 +6846,14 @@ static int link_open(struct link *l)
 
 	if (all->begin(all, l, ends) < 0)
 		return -1;
-	l->back.from = (struct end){ .kind = all->commands ? CONSOLE : DATAGRAM,
+	l->back.from = (struct end){ .kind = all->commands ? PIPE : DATAGRAM,
 		.fd = ends[1] };
+	l->ahead = (struct flow){ .to = { .kind = PIPE, .fd = ends[0] },
+		.tick = link_tick,
+		.session = l,
+		.span = short_pause,
+		.polled = true,
+		.wake = -1 };
 	if (all->commands)
 		l->back.to.most = DATAGRAM_MOST;
 	else
