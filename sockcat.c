@@ -6343,9 +6343,10 @@ struct port {
 	bool named;            /* ... with the peer's name */
 	struct access *access; /* NULL: everybody is heard */
 	struct peers *peers;   /* NULL: they are not remembered */
-	/* What to do with a message; NULL: send it back. */
-	void (*heard)(struct port *p, const char *buf, size_t n,
+	/* Takes a message: whether it is to be written, too; NULL: an echo. */
+	bool (*heard)(struct port *p, const char *buf, size_t n,
 		const struct gram *from);
+	void (*write)(struct iovec *part, int n); /* several of them */
 	void *arg;
 	bool (*tick)(struct port *p); /* nothing came for a while; or NULL */
 	atomic_llong *reads;          /* of all sockets of this port */
@@ -6545,7 +6546,8 @@ static void port_copy(struct port *p, char way, const struct gram *g,
 static bool port_hear(struct port *p, struct batch *b, int n)
 {
 	struct many *m = b->message;
-	int answers = 0, heard = 0;
+	struct iovec part[BATCH];
+	int answers = 0, heard = 0, parts = 0;
 
 	for (int i = 0; i < n; i++) {
 		struct slot *s = &b->slot[i];
@@ -6558,7 +6560,10 @@ static bool port_hear(struct port *p, struct batch *b, int n)
 			say("a datagram of more than %d bytes is cut",
 				BUFFER_SIZE);
 		if (p->heard) {
-			p->heard(p, s->part.iov_base, m[i].msg_len, &s->gram);
+			s->part.iov_len = m[i].msg_len;
+			part[parts] = s->part;
+			parts += p->heard(
+				p, s->part.iov_base, m[i].msg_len, &s->gram);
 		} else if (s->gram.peer.len > sizeof(sa_family_t)) {
 			s->part.iov_len = m[i].msg_len;
 			gram_address(&m[i].msg_hdr, &s->gram);
@@ -6569,6 +6574,8 @@ static bool port_hear(struct port *p, struct batch *b, int n)
 	}
 	atomic_fetch_add(p->reads, heard);
 	port_answer(p, m, answers);
+	if (parts > 0)
+		p->write(part, parts);
 	return heard > 0;
 }
 
@@ -7535,6 +7542,18 @@ static int echo_service(void *arg, int fd, const struct addr *peer)
 	return how != STOPPED && flow_held(&e.flow) > 0 ? -1 : 0;
 }
 
+/* grams_write(part, n): messages to standard output. */
+static void grams_write(struct iovec *part, int n)
+{
+	static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
+	struct flow f = { .to = { .kind = CONSOLE, .fd = STDOUT_FILENO } };
+
+	pthread_mutex_lock(&output);
+	if (flow_write_parts(&f, part, n) != ENDED)
+		output_failed();
+	pthread_mutex_unlock(&output);
+}
+
 /* port_thread(p): one of several sockets of a port; its failure ends all. */
 static void *port_thread(void *arg)
 {
@@ -7548,7 +7567,7 @@ static void *port_thread(void *arg)
  */
 static int ports_run(const struct options *o, struct listeners *ls,
 	struct peers *peers,
-	void (*heard)(struct port *, const char *, size_t, const struct gram *),
+	bool (*heard)(struct port *, const char *, size_t, const struct gram *),
 	const void *arg)
 {
 	static struct port ports[LISTENERS];
@@ -7568,6 +7587,7 @@ static int ports_run(const struct options *o, struct listeners *ls,
 			.access = ls->access,
 			.peers = peers,
 			.heard = heard,
+			.write = grams_write,
 			.arg = (void *)(uintptr_t)(arg ? arg : o),
 			.reads = &reads,
 			.silence.limit = limit };
@@ -7790,24 +7810,17 @@ static int hub_run(const struct options *o)
 }
 
 /* grams_heard(p, buf, n, from): a message of a hub, or of -luk. */
-static void grams_heard(
+static bool grams_heard(
 	struct port *p, const char *buf, size_t n, const struct gram *from)
 {
-	static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
 	const struct options *o = p->arg;
-	struct flow f = { .to = { .kind = CONSOLE, .fd = STDOUT_FILENO } };
 
 	pthread_mutex_lock(&p->peers->lock);
 	peers_note(p->peers, p->fd, from);
 	if (o->hub && peers_send(p->peers, buf, n, from) < 0)
 		say("a datagram of %zu bytes is too long for a peer", n);
 	pthread_mutex_unlock(&p->peers->lock);
-	if (n == 0 || o->send_only)
-		return;
-	pthread_mutex_lock(&output);
-	if (flow_write(&f, buf, n) != ENDED)
-		output_failed();
-	pthread_mutex_unlock(&output);
+	return n > 0 && !o->send_only;
 }
 
 /* peers_wait(peers): the gate of the console: nobody there, no reading. */
@@ -7961,7 +7974,7 @@ static int silent_too_long(const struct options *o, const char *place)
 }
 
 /* One datagram peer's command or connection: what the links are told. */
-static void links_message(
+static bool links_message(
 	struct port *p, const char *buf, size_t n, const struct gram *from)
 {
 	struct addr shown = from->peer;
@@ -7970,6 +7983,7 @@ static void links_message(
 	addr_unmap(&shown);
 	if (links_heard(p->arg, p->fd, buf, n, from))
 		tell("Connection received on %s", addr_text(&shown, text));
+	return false;
 }
 
 _Noreturn static void links_ended(int status)
@@ -8368,11 +8382,11 @@ static enum mode_id mode_of(const struct options *o)
  *
  * One table names every option: how it is written, what it sets, and for each
  * mode whether it acts (+), is accepted without effect (.), or is refused (-).
- * A mode's mark may depend on the socket: s acts on streams only, d on
- * UDP only, u on datagrams only, o on the outgoing side of a forward, b on
- * either side of it; blank: the option itself makes another mode.  The second string says the
- * same for TCP, UDP, Unix streams and Unix datagrams; the stricter of the two
- * counts.
+ * A mode's mark may depend on the socket: s acts on streams only, d on UDP
+ * only, u on datagrams only, o on the outgoing side of a forward, b on either
+ * side of it; blank: the option itself makes another mode.  The second string
+ * says the same for TCP, UDP, Unix streams and Unix datagrams; the stricter of
+ * the two counts.
  */
 struct option_spec {
 	char letter; /* 0: there is only the long name */
