@@ -1296,6 +1296,18 @@ static int lookup_failed(const char *host, int code, int error)
 }
 
 /*
+ * scope_refused(host, name): why host, which is ADDRESS%NAME, is no address:
+ * the C library takes an interface only where it means something.
+ */
+static int scope_refused(const char *host, const char *name)
+{
+	if (if_nametoindex(name) == 0)
+		return fail("%s: cannot use interface %s:", host, name);
+	return fail_as(MISUSED,
+		"%s is no link-local address; use --interface %s", host, name);
+}
+
+/*
  * target_resolve(t, deadline, to): the addresses of t in the order of
  * RFC 6724; a NULL host gives the wildcards, IPv6 first.
  */
@@ -1306,6 +1318,7 @@ static int target_resolve(
 		.ai_socktype = t->type,
 		.ai_flags = AI_NUMERICHOST | (t->host ? 0 : AI_PASSIVE) };
 	struct addrinfo *found = NULL;
+	const char *scope = t->host ? strchr(t->host, '%') : NULL;
 	struct lookup *l;
 	int code;
 
@@ -1320,6 +1333,8 @@ static int target_resolve(
 		freeaddrinfo(found);
 		return 0;
 	}
+	if (code == EAI_NONAME && scope)
+		return scope_refused(t->host, scope + 1);
 	if (t->numeric && t->host)
 		return fail_as(MISUSED,
 			"%s is no numeric address%s, and -n "
@@ -2041,7 +2056,8 @@ static int sock_bind_local(int fd, const struct target *t,
 	}
 	if (local.len == 0)
 		return 0;
-	if (p->source_port > 0 && p->reuseaddr && t->type == SOCK_STREAM &&
+	if (p->source_port > 0 && p->reuseaddr &&
+		(t->type == SOCK_STREAM || addr_is_multicast(a)) &&
 		sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR") < 0)
 		return -1;
 	if (bind_named(fd, &local) < 0)
@@ -2107,14 +2123,11 @@ static int race_failed(const struct race *r, int which, int error)
 {
 	char place[PLACE_TEXT];
 	bool late = error == ETIMEDOUT && now() >= r->deadline;
-	bool barred = error == EACCES && r->target->type == SOCK_DGRAM &&
-		!r->target->path && !r->prefs->broadcast;
 
 	target_place(r->target, &r->list.at[which], place);
-	fail_as(late ? TIMED_OUT : FAILED, "connect to %s failed: %s%s", place,
+	fail_as(late ? TIMED_OUT : FAILED, "connect to %s failed: %s", place,
 		late ? "no answer in time (-w)"
-		     : addr_reason(&r->list.at[which], error),
-		barred ? " (-b allows broadcast addresses)" : "");
+		     : addr_reason(&r->list.at[which], error));
 	why.error = error;
 	return -1;
 }
@@ -6759,6 +6772,7 @@ struct link {
 	struct gram peer; /* and the socket that it writes to: */
 	int port;
 	int to, from;      /* the other side; -1: not there yet */
+	struct gram group; /* ... if to is not connected: where it leads */
 	bool dismissed;    /* it has to make room */
 	bool silent;       /* ... or has been silent for too long */
 	bool over;         /* no answers will come any more */
@@ -6825,7 +6839,9 @@ static char *link_take(struct link *l, size_t *n)
 /* link_send(l, buf, n): to the target, if it can take that now. */
 static void link_send(struct link *l, const char *buf, size_t n)
 {
-	ssize_t sent = send(l->to, buf, n, MSG_DONTWAIT);
+	ssize_t sent = l->group.peer.len > 0
+		? gram_send(l->to, buf, n, &l->group, MSG_DONTWAIT)
+		: send(l->to, buf, n, MSG_DONTWAIT);
 
 	if (sent < 0 && errno == ECONNREFUSED) /* of the one before */
 		sent = send(l->to, buf, n, MSG_DONTWAIT);
@@ -7596,9 +7612,13 @@ static int hear_one(
 static int reach_one(const struct options *o, struct addr *peer)
 {
 	int fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, peer);
+	size_t n = strlen(why.text);
 
 	if (fd >= 0 && !o->udp)
 		tell_connected(&o->target, peer);
+	if (fd < 0 && o->udp && !o->unixsock && !o->hub && why.error == EACCES)
+		snprintf(why.text + n, sizeof(why.text) - n,
+			" (-b allows broadcast addresses)");
 	return fd;
 }
 
@@ -8313,7 +8333,8 @@ static int forward_gram(struct links *all, struct link *l, int ends[2])
 	struct addr target;
 	int fd = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &target);
 
-	(void)l;
+	if (fd >= 0 && !sock_is_connected(fd))
+		l->group.peer = target;
 	ends[0] = ends[1] = fd;
 	return fd < 0 ? -1 : 0;
 }

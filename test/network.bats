@@ -276,6 +276,32 @@ while True:
 	[ "$output" = hello ]
 }
 
+@test "an interface within an address has to be there, and to belong there" {
+	need_linux
+	need_ipv6
+	row() {
+		run sockcat "${@:2}"
+		[ "$status" -eq "${1%%:*}" ] && [[ $output == "sockcat: ${1#*:}"* ]] ||
+			wrong "$* -> $status: $output"
+	}
+	none='1:fe80::1%nonesuch: cannot use interface nonesuch: No such device'
+	row "$none" fe80::1%nonesuch 9
+	row "$none" -n fe80::1%nonesuch 9
+	row "$none" '[fe80::1%nonesuch]:9'
+	row "$none" -u fe80::1%nonesuch 9
+	row "$none" -l fe80::1%nonesuch 0
+	row "$none" -s fe80::1%nonesuch fe80::1 9
+	none_wrong
+	run sockcat --interface lo -u ff05::77 9 <<<hello
+	alone=$status
+	run sockcat -u ff05::77%lo 9 <<<hello
+	# Not every C library takes that.
+	[ "$status" -eq "$alone" ] || {
+		[ "$status" -eq 2 ]
+		[[ $output == *"ff05::77%lo is no link-local address; use --interface lo"* ]]
+	}
+}
+
 @test "a link-local address without an interface is told to name one" {
 	machines
 	row() {
@@ -388,6 +414,69 @@ for i in range(n):
 		done
 		end_of cl
 		rm "$T/cl.in"
+	done
+}
+
+@test "a sender to a group may have the port that its members have" {
+	machines
+	listen_at "$A" lis -u -k -e --interface one 239.1.2.3 0
+	run -0 at "$A" -u --interface one -p "$PORT" 239.1.2.3 "$PORT" <<<hello
+	[[ $output == hello* ]]
+	run -1 at "$A" -u --interface one --no-reuseaddr -p "$PORT" \
+		239.1.2.3 "$PORT" <<<hello
+	[[ $output == *'Address already in use' ]]
+}
+
+@test "--forward to a group: the answers of all its members come back" {
+	machines
+	for group in 239.1.2.3 '[ff02::77]'; do
+		host=${group#[}
+		host=${host%]}
+		feed cl
+		listen_at "$B" b1 -u -k -c "sed -u s/^/b1-/" \
+			--interface one "$host" 0
+		port=$PORT
+		listen_at "$B" b2 -u -k -c "sed -u s/^/b2-/" \
+			--interface one "$host" "$port"
+		listen_at "$A" fwd -u -k --forward "udp:$group:$port" \
+			--interface one 127.0.0.1 0
+		start_with - cl ip netns exec "$A" "$SOCKCAT" -u \
+			127.0.0.1 "$PORT"
+		send_to cl $'one\n'
+		wait_lines cl.out . 2
+		send_to cl $'two\n'
+		wait_lines cl.out . 4
+		[ "$(sort "$T/cl.out")" = $'b1-one\nb1-two\nb2-one\nb2-two' ]
+		for name in cl fwd b1 b2; do
+			stop "$name"
+		done
+		end_of cl
+		rm "$T/cl.in"
+	done
+}
+
+@test "a listener on a group with -k: all senders, and input to all of them" {
+	machines
+	for name in one two lis; do
+		feed $name
+	done
+	for group in 239.1.2.3 ff02::77; do
+		start_with - lis ip netns exec "$B" "$SOCKCAT" -v -lu -k \
+			--interface one "$group" 0
+		_announced lis '^Bound on [^ ]+ [0-9]+$'
+		for name in one two; do
+			start_with - $name ip netns exec "$A" "$SOCKCAT" -u \
+				--interface one "$group" "$PORT"
+			send_to $name $name$'\n'
+			wait_line lis.out "^$name"
+		done
+		send_to lis $'to all\n'
+		for name in one two; do
+			wait_line $name.out '^to all'
+		done
+		for name in one two lis; do
+			stop $name
+		done
 	done
 }
 
