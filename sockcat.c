@@ -3,7 +3,6 @@
  *
  * The file reads from top to bottom: each section uses only what stands
  * above it.  The sections: platform, messages, numbers, addresses, sockets,
- * above it.  The sections: platform, messages, numbers, addresses, sockets,
  * proxies, endpoints, taps, pumps, commands, serving, room, port, modes,
  * command line, main.
  * sockcat.1 is the contract with the user.
