@@ -1876,7 +1876,7 @@ static int sock_tune(int fd, int family, int type, const struct prefs *p)
 	} list[] = {
 		{ true, SOL_SOCKET, SO_RCVBUF, p->rcvbuf, "--rcvbuf" },
 		{ true, SOL_SOCKET, SO_SNDBUF, p->sndbuf, "--sndbuf" },
-		{ tcp && p->nodelay, IPPROTO_TCP, TCP_NODELAY, 1, "--nodelay" },
+		{ tcp, IPPROTO_TCP, TCP_NODELAY, p->nodelay, "--nodelay" },
 		{ alive, SOL_SOCKET, SO_KEEPALIVE, 1, "--keepalive" },
 		{ alive, IPPROTO_TCP, TCP_KEEPIDLE, p->keep_idle,
 			"the idle time of --keepalive" },
@@ -9582,7 +9582,6 @@ static void options_settle(struct options *o)
 	if (mode != PROBE)
 		return;
 	o->prefs.probe = o->udp ? &o->send : NULL;
-	o->prefs.nodelay = false; /* nothing is sent */
 	if (o->wait == NEVER)
 		o->wait = 2 * SECOND;
 }
