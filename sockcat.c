@@ -8380,6 +8380,8 @@ static int mode_scan(const struct options *o)
 	if (result == -1 && retry == 0 && s.list.count > 0)
 		return scan_verdict(&s);
 	why = reason;
+	if (result == HOPELESS) /* maybe workers are still at it */
+		finish(complain());
 	return result < 0 ? complain() : DONE;
 }
 
@@ -10010,13 +10012,13 @@ static void raise_descriptor_limit(void)
 
 /*
  * max_time_run(o): the thread that ends everything when it is time.  A scan
- * first has a second for what it found.
+ * looks itself, and has two seconds to say what it found.
  */
 static void *max_time_run(void *arg)
 {
 	const struct options *o = arg;
 
-	pause_for(o->max_time + (o->ports ? SECOND : 0));
+	pause_for(o->max_time + (o->ports ? 2 * SECOND : 0));
 	say("the time of --max-time passed");
 	finish(TIMED_OUT);
 }

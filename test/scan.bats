@@ -174,7 +174,7 @@ lasts() {
 	local narrow='echo 40000 40010 \
 	    >/proc/sys/net/ipv4/ip_local_port_range 2>/dev/null || exit 77
 	for i in 1 2 3 4 5 6 7 8; do
-		"$0" -zn $1 -w 20 127.0.0.1 39999-40011
+		"$0" -zn $1 --parallel 2 127.0.0.1 39999-40011
 	done'
 
 	for udp in '' -u; do
@@ -366,6 +366,16 @@ lasts() {
 	grep -q '^sockcat: cannot resolve no-such-host.invalid: ' "$T/err"
 }
 
+# nobody_reads ARGS...: what sockcat writes.
+nobody_reads() {
+	local fd
+
+	exec {fd}<>"$T/closed"
+	exec >"$T/closed"
+	exec {fd}<&-
+	sockcat "$@"
+}
+
 @test "standard output that fails" {
 	doors tcp4 tcp4
 	if [ -e /dev/full ]; then
@@ -376,30 +386,27 @@ lasts() {
  left on device"
 	fi
 	mkfifo "$T/closed"
-	exec {fd}<>"$T/closed"
-	exec {out}>"$T/closed"
-	exec {fd}<&-
 	status=0
-	sockcat -z 127.0.0.1 "$list" 2>"$T/err" >&"$out" || status=$?
+	(nobody_reads -z 127.0.0.1 "$list") 2>"$T/err" || status=$?
 	[ "$status" -eq 141 ]
 	errors
 }
 
 # bad TEXT LIST ARGS...: the list is a usage error that names TEXT.
 bad() {
-	local text=$1 ports=$2
+	local text=$1 list=$2
 	shift 2
 
-	scan "$@" 127.0.0.1 "$ports"
-	[ "$status" -eq 2 ] || wrong "$ports: status $status"
-	[ ! -s "$T/out" ] || wrong "$ports: output"
+	scan "$@" 127.0.0.1 "$list"
+	[ "$status" -eq 2 ] || wrong "$list: status $status"
+	[ ! -s "$T/out" ] || wrong "$list: output"
 	grep -qF "sockcat: port: \"$text\" " "$T/err" ||
-		wrong "$ports: $(cat "$T/err")"
-	[ "$(wc -l <"$T/err")" -eq 2 ] || wrong "$ports: $(cat "$T/err")"
+		wrong "$list: $(cat "$T/err")"
+	[ "$(wc -l <"$T/err")" -eq 2 ] || wrong "$list: $(cat "$T/err")"
 }
 
 @test "lists that are wrong" {
-	local each
+	local each list
 
 	for each in 80-70 0-5 5-65536 65536-65537 1-2-3 1- 1-x 1-ssh 1--2 \
 	    999999999999-9999999999999 '1 -2'; do
@@ -410,7 +417,7 @@ bad() {
 	for each in 0 65536 80x no-such-service ' 80' 1e4; do
 		bad "$each" "22,$each,23"
 	done
-	for each in , ,22 22, 22,,23; do
+	for each in ',' ',22' '22,' '22,,23'; do
 		bad "$each" "$each"
 	done
 	bad ssh 22,ssh -n
