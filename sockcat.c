@@ -2080,11 +2080,17 @@ static void race_failed(struct race *r, int which, int error)
 	why.error = error;
 }
 
-/* probe_send(fd, probe): 0, also when there is no room for it. */
+/*
+ * probe_send(fd, probe): 0, also when there is no room for it.  What came
+ * before fd was connected may be from anybody, and is no answer.
+ */
 static int probe_send(int fd, const struct bytes *probe)
 {
+	char scrap;
 	ssize_t n;
 
+	while (recv(fd, &scrap, 1, MSG_DONTWAIT) >= 0)
+		continue;
 	do {
 		n = send(fd, probe->at, probe->size, MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);

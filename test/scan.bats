@@ -174,7 +174,7 @@ lasts() {
 	local narrow='echo 40000 40010 \
 	    >/proc/sys/net/ipv4/ip_local_port_range 2>/dev/null || exit 77
 	for i in 1 2 3 4 5 6 7 8; do
-		"$0" -zn $1 --parallel 2 127.0.0.1 39999-40011
+		"$0" -zn $1 --parallel 1 127.0.0.1 39999-40011
 	done'
 
 	for udp in '' -u; do
