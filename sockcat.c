@@ -387,12 +387,52 @@ static void pktinfo_any_interface(struct in_pktinfo *p)
 {
 	p->ipi_ifindex = 0;
 }
+
+/* sock_new_mptcp(domain): a stream over several paths. */
+static int sock_new_mptcp(int domain)
+{
+	enum { MULTIPATH = 262 }; /* IPPROTO_MPTCP, where it has a name */
+
+	return socket(domain, SOCK_STREAM | SOCK_CLOEXEC, MULTIPATH);
+}
+
+/* sock_bind_interface(fd, domain, name, index): use that interface only. */
+static int sock_bind_interface(
+	int fd, int domain, const char *name, unsigned int index)
+{
+	(void)domain, (void)index;
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name,
+		(socklen_t)strlen(name) + 1);
+}
 #else
 #define in_pktinfo in_addr
 #define IP_PKTINFO IP_RECVDSTADDR
 static void pktinfo_any_interface(struct in_addr *p)
 {
 	(void)p;
+}
+
+static int sock_new_mptcp(int domain)
+{
+	(void)domain;
+	errno = EPROTONOSUPPORT;
+	return -1;
+}
+
+static int sock_bind_interface(
+	int fd, int domain, const char *name, unsigned int index)
+{
+	(void)name;
+#ifdef IP_BOUND_IF
+	if (domain == AF_INET6)
+		return setsockopt(
+			fd, IPPROTO_IPV6, IPV6_BOUND_IF, &index, sizeof(index));
+	return setsockopt(fd, IPPROTO_IP, IP_BOUND_IF, &index, sizeof(index));
+#else
+	(void)fd, (void)domain, (void)index;
+	errno = EOPNOTSUPP;
+	return -1;
+#endif
 }
 #endif
 #ifndef TCP_KEEPIDLE
@@ -1029,6 +1069,35 @@ static bool addr_is_multicast(const struct addr *a)
 		IN_MULTICAST(ntohl(a->in.sin_addr.s_addr));
 }
 
+/* addr_lacks_scope(a): it means nothing without an interface. */
+static bool addr_lacks_scope(const struct addr *a)
+{
+	const struct in6_addr *six = &a->in6.sin6_addr;
+
+	return a->sa.sa_family == AF_INET6 && a->in6.sin6_scope_id == 0 &&
+		(IN6_IS_ADDR_LINKLOCAL(six) || IN6_IS_ADDR_MC_LINKLOCAL(six) ||
+			IN6_IS_ADDR_MC_NODELOCAL(six));
+}
+
+/* addr_reason(a, error): why a cannot be used, in words. */
+static const char *addr_reason(const struct addr *a, int error)
+{
+	if (error == EINVAL && addr_lacks_scope(a))
+		return "a link-local address needs its interface, as "
+		       "ADDRESS%INTERFACE or by --interface";
+	return strerror(error);
+}
+
+/* addr_list_scope(l, name): the interface of addresses that lack one. */
+static void addr_list_scope(struct addr_list *l, const char *name)
+{
+	unsigned int index = name ? if_nametoindex(name) : 0;
+
+	for (int i = 0; i < l->count; i++)
+		if (addr_lacks_scope(&l->at[i]))
+			l->at[i].in6.sin6_scope_id = index;
+}
+
 /* addr_unix(path, a): -1 when the path does not fit; '@': abstract. */
 static int addr_unix(const char *path, struct addr *a)
 {
@@ -1293,6 +1362,18 @@ static int lookup_failed(const char *host, int code, int error)
 }
 
 /*
+ * scope_refused(host, name): why host, which is ADDRESS%NAME, is no address:
+ * the C library takes an interface only where it means something.
+ */
+static int scope_refused(const char *host, const char *name)
+{
+	if (if_nametoindex(name) == 0)
+		return fail("%s: cannot use interface %s:", host, name);
+	return fail_as(MISUSED,
+		"%s is no link-local address; use --interface %s", host, name);
+}
+
+/*
  * target_resolve(t, deadline, to): the addresses of t in the order of
  * RFC 6724; a NULL host gives the wildcards, IPv6 first.
  */
@@ -1303,6 +1384,7 @@ static int target_resolve(
 		.ai_socktype = t->type,
 		.ai_flags = AI_NUMERICHOST | (t->host ? 0 : AI_PASSIVE) };
 	struct addrinfo *found = NULL;
+	const char *scope = t->host ? strchr(t->host, '%') : NULL;
 	struct lookup *l;
 	int code;
 
@@ -1317,6 +1399,8 @@ static int target_resolve(
 		freeaddrinfo(found);
 		return 0;
 	}
+	if (code == EAI_NONAME && scope)
+		return scope_refused(t->host, scope + 1);
 	if (t->numeric && t->host)
 		return fail_as(MISUSED,
 			"%s is no numeric address%s, and -n "
@@ -1862,6 +1946,44 @@ static int sock_set(int fd, int level, int option, int64_t to, const char *what)
 	return fail("cannot set %s to %d:", what, n);
 }
 
+/*
+ * sock_open(family, type, p): a new socket, for --mptcp one of several paths
+ * if the kernel has that.
+ */
+static int sock_open(int family, int type, const struct prefs *p)
+{
+	static atomic_bool told;
+	bool wanted = p->mptcp && family != AF_UNIX && type == SOCK_STREAM;
+	int fd = wanted ? sock_new_mptcp(family) : -1, error = errno;
+
+	if (fd >= 0)
+		return fd;
+	fd = sock_new(family, type);
+	if (fd >= 0 && wanted && !atomic_exchange(&told, true))
+		say("no Multipath TCP, plain TCP is used: %s", strerror(error));
+	return fd;
+}
+
+/*
+ * sock_use_interface(fd, family, type, name): send and receive on that one
+ * only, to groups as well.
+ */
+static int sock_use_interface(int fd, int family, int type, const char *name)
+{
+	unsigned int index = if_nametoindex(name);
+	struct ip_mreqn four = { .imr_ifindex = (int)index };
+	int result =
+		index == 0 ? -1 : sock_bind_interface(fd, family, name, index);
+
+	if (result == 0 && type == SOCK_DGRAM)
+		result = family == AF_INET6
+			? setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF,
+				  &index, sizeof(index))
+			: setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &four,
+				  sizeof(four));
+	return result == 0 ? 0 : fail("cannot use --interface %s:", name);
+}
+
 /* sock_tune(fd, family, type, p): before connect or listen. */
 static int sock_tune(int fd, int family, int type, const struct prefs *p)
 {
@@ -1893,6 +2015,9 @@ static int sock_tune(int fd, int family, int type, const struct prefs *p)
 		{ udp, IPPROTO_IP, IP_MULTICAST_TTL, p->ttl, "--ttl" },
 	};
 
+	if (ip && p->interface &&
+		sock_use_interface(fd, family, type, p->interface) < 0)
+		return -1;
 	/* An IPv6 socket may carry IPv4 as well, but not everywhere. */
 	for (size_t i = 0; i < COUNT(list); i++)
 		if (list[i].wanted &&
@@ -1968,6 +2093,7 @@ static int local_end(const struct target *t, const struct prefs *p,
 	source.port = p->source_port;
 	if (target_resolve(&source, deadline, &list) < 0)
 		return -1;
+	addr_list_scope(&list, p->interface);
 	*local = list.at[0];
 	return 0;
 }
@@ -1998,12 +2124,13 @@ static int sock_bind_local(int fd, const struct target *t,
 	}
 	if (local.len == 0)
 		return 0;
-	if (p->source_port > 0 && p->reuseaddr && t->type == SOCK_STREAM &&
+	if (p->source_port > 0 && p->reuseaddr &&
+		(t->type == SOCK_STREAM || addr_is_multicast(a)) &&
 		sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR") < 0)
 		return -1;
 	if (bind_named(fd, &local) < 0)
-		return fail("cannot bind the local end to %s:",
-			addr_text(&local, text));
+		return fail("cannot bind the local end to %s: %s",
+			addr_text(&local, text), addr_reason(&local, errno));
 	return 0;
 }
 
@@ -2070,7 +2197,7 @@ static void race_failed(struct race *r, int which, int error)
 	target_place(r->target, &r->list->at[which], place);
 	if (error != ETIMEDOUT || now() < r->deadline)
 		fail_as(FAILED, "%s %s failed: %s", verb, place,
-			strerror(error));
+			addr_reason(&r->list->at[which], error));
 	else if (r->prefs->probe)
 		fail_as(TIMED_OUT, "probe of %s: no answer: open or filtered",
 			place);
@@ -2114,7 +2241,7 @@ static bool race_start(struct race *r)
 				t->host, r->prefs->source);
 		return true;
 	}
-	fd = sock_new(a->sa.sa_family, t->type);
+	fd = sock_open(a->sa.sa_family, t->type, r->prefs);
 	if (fd < 0) {
 		race_failed(r, which, errno);
 		return true;
@@ -2223,6 +2350,18 @@ static int race_run(struct race *r, struct addr *peer)
 
 enum { HOPELESS = -2 };
 
+/* dial_ends(t, p, deadline, list, local): the addresses, in turn, and ours. */
+static int dial_ends(const struct target *t, const struct prefs *p,
+	int64_t deadline, struct addr_list *list, struct addr *local)
+{
+	if (target_resolve(t, deadline, list) < 0 ||
+		local_end(t, p, deadline, local) < 0)
+		return -1;
+	addr_list_scope(list, p->interface);
+	addr_list_interleave(list);
+	return 0;
+}
+
 /*
  * dial(t, p, deadline, peer): connect to t, racing its addresses (RFC 8305).
  * Fill peer; return a blocking socket, or -1 with the last address's reason;
@@ -2237,10 +2376,8 @@ static int dial(const struct target *t, const struct prefs *p, int64_t deadline,
 	};
 	int fd;
 
-	if (target_resolve(t, deadline, &list) < 0 ||
-		local_end(t, p, deadline, &r.local) < 0)
+	if (dial_ends(t, p, deadline, &list, &r.local) < 0)
 		return -1;
-	addr_list_interleave(&list);
 	fd = race_run(&r, peer);
 	if (fd >= 0 && !t->path && t->type == SOCK_STREAM)
 		(void)fcntl(fd, F_SETFL, 0);
@@ -2353,12 +2490,17 @@ static int unix_bind(int fd, const struct addr *a, int type, int64_t mode)
 	return result < 0 ? fail("cannot bind to %s:", text) : 0;
 }
 
-/* group_join(fd, a): hear what is sent to the multicast group a. */
-static int group_join(int fd, const struct addr *a)
+/*
+ * group_join(fd, a, name): hear what is sent to the multicast group a, on that
+ * interface; NULL: that of a, or else of the route there.
+ */
+static int group_join(int fd, const struct addr *a, const char *name)
 {
-	struct ip_mreq four = { .imr_multiaddr = a->in.sin_addr };
+	unsigned int index = name ? if_nametoindex(name) : 0;
+	struct ip_mreqn four = { .imr_multiaddr = a->in.sin_addr,
+		.imr_ifindex = (int)index };
 	struct ipv6_mreq six = { .ipv6mr_multiaddr = a->in6.sin6_addr,
-		.ipv6mr_interface = a->in6.sin6_scope_id };
+		.ipv6mr_interface = name ? index : a->in6.sin6_scope_id };
 	char text[ADDR_TEXT];
 	int result = a->sa.sa_family == AF_INET6
 		? setsockopt(
@@ -2417,9 +2559,9 @@ static int ip_bind(int fd, const struct target *t, const struct addr *a,
 	if (t->type == SOCK_DGRAM)
 		datagrams_note_local(fd, a->sa.sa_family);
 	if (bind(fd, &a->sa, a->len) < 0)
-		return fail("cannot listen on %s (%s):", addr_text(a, text),
-			target_kind(t));
-	return group ? group_join(fd, a) : 0;
+		return fail("cannot listen on %s (%s): %s", addr_text(a, text),
+			target_kind(t), addr_reason(a, errno));
+	return group ? group_join(fd, a, p->interface) : 0;
 }
 
 /* listen_on(t, a, p, dual): a listening socket at a, or -1. */
@@ -2427,7 +2569,7 @@ static int listen_on(const struct target *t, const struct addr *a,
 	const struct prefs *p, bool dual)
 {
 	int family = a->sa.sa_family;
-	int fd = sock_new(family, t->type), result;
+	int fd = sock_open(family, t->type, p), result;
 	char text[ADDR_TEXT];
 
 	if (fd < 0)
@@ -2570,6 +2712,7 @@ static int announce(const struct target *t, const struct prefs *p,
 		loopback_list(t->family, &list);
 	else if (target_resolve(t, deadline, &list) < 0)
 		return -1;
+	addr_list_scope(&list, p->interface);
 	do {
 		for (int i = 0; i < list.count; i++)
 			addr_set_port(&list.at[i], t->port);
@@ -3052,10 +3195,10 @@ static bool batch_cut(const struct batch *b, int i)
  * ---- endpoints ------------------------------------------------------------
  *
  * An end is where bytes come from or go to: the console (standard input and
- * output), a stream, datagrams, a text that was given, or a function that
- * takes them.
+ * output), a stream, datagrams, a pipe of a command, a text that was given, or
+ * a function that takes them.
  */
-enum end_kind { CONSOLE, STREAM, DATAGRAM, TEXT, SINK };
+enum end_kind { CONSOLE, STREAM, DATAGRAM, PIPE, TEXT, SINK };
 
 struct end {
 	enum end_kind kind;
@@ -3106,7 +3249,7 @@ static ssize_t end_read(const struct end *e, char *buf, size_t size)
 		e->gate(e->arg);
 	if (e->kind == STREAM)
 		return recv(e->fd, buf, size, 0);
-	if (e->kind == CONSOLE)
+	if (e->kind == CONSOLE || e->kind == PIPE)
 		return read(e->fd, buf, size);
 	if (e->kind == TEXT)
 		return text_read(e->text, buf, size);
@@ -3123,7 +3266,7 @@ static ssize_t end_write(const struct end *e, const char *buf, size_t n)
 		return e->take(e->arg, buf, n) < 0 ? -1 : (ssize_t)n;
 	if (e->kind == DATAGRAM && e->gram)
 		return gram_send(e->fd, buf, n, e->gram, 0);
-	if (e->kind == CONSOLE)
+	if (e->kind == CONSOLE || e->kind == PIPE)
 		return write(e->fd, buf, n);
 	return send(e->fd, buf, n, 0);
 }
@@ -6483,9 +6626,10 @@ struct port {
 	bool named;            /* ... with the peer's name */
 	struct access *access; /* NULL: everybody is heard */
 	struct peers *peers;   /* NULL: they are not remembered */
-	/* What to do with a message; NULL: send it back. */
-	void (*heard)(struct port *p, const char *buf, size_t n,
+	/* Takes a message: whether it is to be written, too; NULL: an echo. */
+	bool (*heard)(struct port *p, const char *buf, size_t n,
 		const struct gram *from);
+	void (*write)(struct iovec *part, int n); /* several of them */
 	void *arg;
 	bool (*tick)(struct port *p); /* nothing came for a while; or NULL */
 	atomic_llong *reads;          /* of all sockets of this port */
@@ -6685,7 +6829,8 @@ static void port_copy(struct port *p, char way, const struct gram *g,
 static bool port_hear(struct port *p, struct batch *b, int n)
 {
 	struct many *m = b->message;
-	int answers = 0, heard = 0;
+	struct iovec part[BATCH];
+	int answers = 0, heard = 0, parts = 0;
 
 	for (int i = 0; i < n; i++) {
 		struct slot *s = &b->slot[i];
@@ -6698,7 +6843,10 @@ static bool port_hear(struct port *p, struct batch *b, int n)
 			say("a datagram of more than %d bytes is cut",
 				BUFFER_SIZE);
 		if (p->heard) {
-			p->heard(p, s->part.iov_base, m[i].msg_len, &s->gram);
+			s->part.iov_len = m[i].msg_len;
+			part[parts] = s->part;
+			parts += p->heard(
+				p, s->part.iov_base, m[i].msg_len, &s->gram);
 		} else if (s->gram.peer.len > sizeof(sa_family_t)) {
 			s->part.iov_len = m[i].msg_len;
 			gram_address(&m[i].msg_hdr, &s->gram);
@@ -6709,6 +6857,8 @@ static bool port_hear(struct port *p, struct batch *b, int n)
 	}
 	atomic_fetch_add(p->reads, heard);
 	port_answer(p, m, answers);
+	if (parts > 0)
+		p->write(part, parts);
 	return heard > 0;
 }
 
@@ -6769,13 +6919,15 @@ struct link {
 	struct links *all;
 	struct gram peer; /* and the socket that it writes to: */
 	int port;
-	int to, from;     /* the other side; -1: not there yet */
-	bool dismissed;   /* it has to make room */
-	bool silent;      /* ... or has been silent for too long */
-	bool over;        /* no answers will come any more */
-	int users;        /* threads that still need it */
-	struct flow back; /* the answers */
-	struct tap tap;   /* ... go through it */
+	int to, from;      /* the other side; -1: not there yet */
+	struct gram group; /* ... if to is not connected: where it leads */
+	bool dismissed;    /* it has to make room */
+	bool silent;       /* ... or has been silent for too long */
+	bool over;         /* no answers will come any more */
+	int users;         /* threads that still need it */
+	struct flow back;  /* the answers */
+	struct flow ahead; /* to a command */
+	struct tap tap;    /* ... go through it */
 	struct command command;
 	atomic_llong heard;
 	struct clock silence;
@@ -6835,7 +6987,9 @@ static char *link_take(struct link *l, size_t *n)
 /* link_send(l, buf, n): to the target, if it can take that now. */
 static void link_send(struct link *l, const char *buf, size_t n)
 {
-	ssize_t sent = send(l->to, buf, n, MSG_DONTWAIT);
+	ssize_t sent = l->group.peer.len > 0
+		? gram_send(l->to, buf, n, &l->group, MSG_DONTWAIT)
+		: send(l->to, buf, n, MSG_DONTWAIT);
 
 	if (sent < 0 && errno == ECONNREFUSED) /* of the one before */
 		sent = send(l->to, buf, n, MSG_DONTWAIT);
@@ -6851,13 +7005,14 @@ static bool link_silent(struct link *l)
 	return l->silent || l->dismissed;
 }
 
+/* link_tick(l): whether it has to end. */
 static bool link_tick(void *arg)
 {
 	struct link *l = arg;
 	bool over;
 
 	pthread_mutex_lock(&l->all->lock);
-	over = link_silent(l);
+	over = l->over || link_silent(l);
 	pthread_mutex_unlock(&l->all->lock);
 	return over;
 }
@@ -6922,33 +7077,6 @@ static char *link_next(struct link *l, size_t *n)
 	return buf;
 }
 
-/*
- * link_give(l, buf, n): all of it to the command's input, which does not
- * block; false when nobody reads there, or the link has to end.
- */
-static bool link_give(struct link *l, const char *buf, size_t n)
-{
-	struct pollfd p = { .fd = l->to, .events = POLLOUT };
-	bool over = false;
-	ssize_t w;
-
-	while (n > 0 && !over) {
-		w = write(l->to, buf, n);
-		if (w > 0) {
-			buf += w;
-			n -= (size_t)w;
-			continue;
-		}
-		if (w < 0 && errno != EINTR && errno != EAGAIN)
-			return false;
-		poll(&p, 1, (int)(short_pause / MS));
-		pthread_mutex_lock(&l->all->lock);
-		over = l->over || link_silent(l);
-		pthread_mutex_unlock(&l->all->lock);
-	}
-	return !over;
-}
-
 /* link_passes(l): a second, or less when the link is over; that it is not. */
 static bool link_passes(struct link *l)
 {
@@ -6972,7 +7100,7 @@ static void *link_feed(void *arg)
 	size_t n = 0;
 
 	while ((buf = link_next(l, &n))) {
-		deaf = deaf || !link_give(l, buf, n);
+		deaf = deaf || flow_write(&l->ahead, buf, n) != ENDED;
 		free(buf);
 	}
 	pthread_mutex_lock(&l->all->lock);
@@ -7011,8 +7139,14 @@ static int link_open(struct link *l)
 
 	if (all->begin(all, l, ends) < 0)
 		return -1;
-	l->back.from = (struct end){ .kind = all->commands ? CONSOLE : DATAGRAM,
+	l->back.from = (struct end){ .kind = all->commands ? PIPE : DATAGRAM,
 		.fd = ends[1] };
+	l->ahead = (struct flow){ .to = { .kind = PIPE, .fd = ends[0] },
+		.tick = link_tick,
+		.session = l,
+		.span = short_pause,
+		.polled = true,
+		.wake = -1 };
 	if (all->commands)
 		l->back.to.most = DATAGRAM_MOST;
 	else
@@ -7547,19 +7681,24 @@ static int access_open(const struct options *o, struct access **to)
 		: 0;
 }
 
-/* open_listeners(o, ls): announce, and say where. */
+/*
+ * open_listeners(o, ls): announce, and say where.  The interface of a forward
+ * is that of the way on.
+ */
 static int open_listeners(const struct options *o, struct listeners *ls)
 {
+	struct prefs prefs = o->prefs;
 	int result;
 
+	if (o->forward)
+		prefs.interface = NULL;
 	*ls = (struct listeners){ .stop = o->stop };
 	pthread_mutex_init(&ls->turn, NULL);
 	if (access_open(o, &ls->access) < 0)
 		return -1;
 	result = o->inherited
-		? announce_inherited(
-			  ls, o->inherited, o->target.type, &o->prefs)
-		: announce(&o->target, &o->prefs, after(o->wait), ls);
+		? announce_inherited(ls, o->inherited, o->target.type, &prefs)
+		: announce(&o->target, &prefs, after(o->wait), ls);
 	if (result == 0 && o->inherited && o->unixsock &&
 		sock_name(ls->fd[0].fd).sa.sa_family != AF_UNIX)
 		result = fail_as(MISUSED,
@@ -7627,9 +7766,13 @@ static int hear_one(
 static int reach_one(const struct options *o, struct addr *peer)
 {
 	int fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, peer);
+	size_t n = strlen(why.text);
 
 	if (fd >= 0 && !o->udp)
 		tell_connected(&o->target, peer);
+	if (fd < 0 && o->udp && !o->unixsock && !o->hub && why.error == EACCES)
+		snprintf(why.text + n, sizeof(why.text) - n,
+			" (-b allows broadcast addresses)");
 	return fd;
 }
 
@@ -7700,6 +7843,18 @@ static int echo_service(void *arg, int fd, const struct addr *peer)
 	return how != STOPPED && flow_held(&e.flow) > 0 ? -1 : 0;
 }
 
+/* grams_write(part, n): messages to standard output. */
+static void grams_write(struct iovec *part, int n)
+{
+	static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
+	struct flow f = { .to = { .kind = CONSOLE, .fd = STDOUT_FILENO } };
+
+	pthread_mutex_lock(&output);
+	if (flow_write_parts(&f, part, n) != ENDED)
+		output_failed();
+	pthread_mutex_unlock(&output);
+}
+
 /* port_thread(p): one of several sockets of a port; its failure ends all. */
 static void *port_thread(void *arg)
 {
@@ -7713,7 +7868,7 @@ static void *port_thread(void *arg)
  */
 static int ports_run(const struct options *o, struct listeners *ls,
 	struct peers *peers,
-	void (*heard)(struct port *, const char *, size_t, const struct gram *),
+	bool (*heard)(struct port *, const char *, size_t, const struct gram *),
 	const void *arg)
 {
 	static struct port ports[LISTENERS];
@@ -7733,6 +7888,7 @@ static int ports_run(const struct options *o, struct listeners *ls,
 			.access = ls->access,
 			.peers = peers,
 			.heard = heard,
+			.write = grams_write,
 			.arg = (void *)(uintptr_t)(arg ? arg : o),
 			.reads = &reads,
 			.silence.limit = limit };
@@ -7955,24 +8111,17 @@ static int hub_run(const struct options *o)
 }
 
 /* grams_heard(p, buf, n, from): a message of a hub, or of -luk. */
-static void grams_heard(
+static bool grams_heard(
 	struct port *p, const char *buf, size_t n, const struct gram *from)
 {
-	static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
 	const struct options *o = p->arg;
-	struct flow f = { .to = { .kind = CONSOLE, .fd = STDOUT_FILENO } };
 
 	pthread_mutex_lock(&p->peers->lock);
 	peers_note(p->peers, p->fd, from);
 	if (o->hub && peers_send(p->peers, buf, n, from) < 0)
 		say("a datagram of %zu bytes is too long for a peer", n);
 	pthread_mutex_unlock(&p->peers->lock);
-	if (n == 0 || o->send_only)
-		return;
-	pthread_mutex_lock(&output);
-	if (flow_write(&f, buf, n) != ENDED)
-		output_failed();
-	pthread_mutex_unlock(&output);
+	return n > 0 && !o->send_only;
 }
 
 /* peers_wait(peers): the gate of the console: nobody there, no reading. */
@@ -8309,13 +8458,10 @@ static int scan_resolve(struct scan *s)
 		limit = s->end;
 	if (limit > s->over)
 		limit = s->over;
-	if (local_end(&o->target, &o->prefs, limit, &s->local) < 0 ||
-		target_resolve(&o->target, limit, &s->list) < 0) {
-		s->list.count = 0;
-		return -1;
-	}
-	addr_list_interleave(&s->list);
-	return 0;
+	if (dial_ends(&o->target, &o->prefs, limit, &s->list, &s->local) == 0)
+		return 0;
+	s->list.count = 0;
+	return -1;
 }
 
 /* scan_round(s, end): test what is not open; -1 when not all is open then. */
@@ -8430,7 +8576,7 @@ static int silent_too_long(const struct options *o, const char *place)
 }
 
 /* One datagram peer's command or connection: what the links are told. */
-static void links_message(
+static bool links_message(
 	struct port *p, const char *buf, size_t n, const struct gram *from)
 {
 	struct addr shown = from->peer;
@@ -8439,6 +8585,7 @@ static void links_message(
 	addr_unmap(&shown);
 	if (links_heard(p->arg, p->fd, buf, n, from))
 		tell("Connection received on %s", addr_text(&shown, text));
+	return false;
 }
 
 _Noreturn static void links_ended(int status)
@@ -8641,7 +8788,8 @@ static int forward_gram(struct links *all, struct link *l, int ends[2])
 	struct addr target;
 	int fd = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &target);
 
-	(void)l;
+	if (fd >= 0 && !sock_is_connected(fd))
+		l->group.peer = target;
 	ends[0] = ends[1] = fd;
 	return fd < 0 ? -1 : 0;
 }
@@ -8837,11 +8985,11 @@ static enum mode_id mode_of(const struct options *o)
  *
  * One table names every option: how it is written, what it sets, and for each
  * mode whether it acts (+), is accepted without effect (.), or is refused (-).
- * A mode's mark may depend on the socket: s acts on streams only, d on
- * UDP only, u on datagrams only, o on the outgoing side of a forward, b on
- * either side of it; blank: the option itself makes another mode.  The second string says the
- * same for TCP, UDP, Unix streams and Unix datagrams; the stricter of the two
- * counts.
+ * A mode's mark may depend on the socket: s acts on streams only, d on UDP
+ * only, u on datagrams only, o on the outgoing side of a forward, b on either
+ * side of it; blank: the option itself makes another mode.  The second string
+ * says the same for TCP, UDP, Unix streams and Unix datagrams; the stricter of
+ * the two counts.
  */
 struct option_spec {
 	char letter; /* 0: there is only the long name */
@@ -9469,7 +9617,7 @@ static int no_command(const struct options *o, const struct given *g)
 static int inherited_check(struct options *o, const struct given *g)
 {
 	static const char *const idle[] = { "ipv4", "ipv6", "backlog",
-		"reuseport", "no-reuseaddr", "mode" };
+		"reuseport", "no-reuseaddr", "mode", "mptcp" };
 	int i;
 
 	o->inherited = o->listen ? inherited_count() : 0;
@@ -9549,6 +9697,10 @@ static int operands_of_ip(struct options *o, const struct given *g)
 		return -1;
 	if (host && !*host)
 		return fail_as(MISUSED, "the host \"\" is empty");
+	if (o->command && o->listen && o->prefs.interface && !host)
+		return fail_as(MISUSED,
+			"a command without a host is for loopback only: name "
+			"0.0.0.0 or :: with --interface");
 	o->target.host = host;
 	if (o->port_text &&
 		parse_port(g->text[spec_named("source-port")], o->port_text,
