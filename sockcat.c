@@ -3,8 +3,8 @@
  *
  * The file reads from top to bottom: each section uses only what stands
  * above it.  The sections: platform, messages, numbers, addresses, sockets,
- * proxies, endpoints, pumps, commands, serving, room, port, modes, command
- * line, main.
+ * proxies, endpoints, taps, pumps, commands, serving, room, port, modes,
+ * command line, main.
  * sockcat.1 is the contract with the user.
  */
 
@@ -91,6 +91,7 @@ enum {
 	DATAGRAMS_SIZE = 4 * 1024 * 1024, /* wanted of a listener's queue */
 	DELIVERY = 256 * 1024,            /* bytes to one laggard in one go */
 	PARTS = 32,                       /* messages sent in one call */
+	PORTS = 65536,                    /* from 0 */
 };
 
 static const int64_t race_delay = 250 * MS;     /* RFC 8305, section 5 */
@@ -386,12 +387,52 @@ static void pktinfo_any_interface(struct in_pktinfo *p)
 {
 	p->ipi_ifindex = 0;
 }
+
+/* sock_new_mptcp(domain): a stream over several paths. */
+static int sock_new_mptcp(int domain)
+{
+	enum { MULTIPATH = 262 }; /* IPPROTO_MPTCP, where it has a name */
+
+	return socket(domain, SOCK_STREAM | SOCK_CLOEXEC, MULTIPATH);
+}
+
+/* sock_bind_interface(fd, domain, name, index): use that interface only. */
+static int sock_bind_interface(
+	int fd, int domain, const char *name, unsigned int index)
+{
+	(void)domain, (void)index;
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name,
+		(socklen_t)strlen(name) + 1);
+}
 #else
 #define in_pktinfo in_addr
 #define IP_PKTINFO IP_RECVDSTADDR
 static void pktinfo_any_interface(struct in_addr *p)
 {
 	(void)p;
+}
+
+static int sock_new_mptcp(int domain)
+{
+	(void)domain;
+	errno = EPROTONOSUPPORT;
+	return -1;
+}
+
+static int sock_bind_interface(
+	int fd, int domain, const char *name, unsigned int index)
+{
+	(void)name;
+#ifdef IP_BOUND_IF
+	if (domain == AF_INET6)
+		return setsockopt(
+			fd, IPPROTO_IPV6, IPV6_BOUND_IF, &index, sizeof(index));
+	return setsockopt(fd, IPPROTO_IP, IP_BOUND_IF, &index, sizeof(index));
+#else
+	(void)fd, (void)domain, (void)index;
+	errno = EOPNOTSUPP;
+	return -1;
+#endif
 }
 #endif
 #ifndef TCP_KEEPIDLE
@@ -795,6 +836,7 @@ static int parse_size(
 struct bytes {
 	char *at; /* NULL: not given */
 	size_t size;
+	const char *text; /* as they were written */
 };
 
 /* hex_digit(c): what it is worth; -1: it is none. */
@@ -833,6 +875,7 @@ static int parse_escapes(const char *what, const char *text, struct bytes *to)
 
 	to->at = malloc(strlen(text) + 1);
 	to->size = 0;
+	to->text = text;
 	if (!to->at)
 		return fail("%s:", what);
 	while (*p) {
@@ -975,6 +1018,19 @@ static char *addr_text(const struct addr *a, char text[ADDR_TEXT])
 	return text;
 }
 
+/* addr_name(a, text): `ADDRESS:PORT', `[V6]:PORT', or `unix'. */
+static char *addr_name(const struct addr *a, char text[ADDR_TEXT])
+{
+	char host[ADDR_TEXT];
+
+	if (a->sa.sa_family == AF_UNIX || a->len <= sizeof(sa_family_t))
+		return strcpy(text, "unix");
+	snprintf(text, ADDR_TEXT,
+		a->sa.sa_family == AF_INET6 ? "[%.80s]:%d" : "%.80s:%d",
+		addr_host(a, host), addr_port(a));
+	return text;
+}
+
 /* addr_ipv4(host, a): that host, with a's port. */
 static struct addr addr_ipv4(struct in_addr host, const struct addr *a)
 {
@@ -1011,6 +1067,35 @@ static bool addr_is_multicast(const struct addr *a)
 		return IN6_IS_ADDR_MULTICAST(&a->in6.sin6_addr);
 	return a->sa.sa_family == AF_INET &&
 		IN_MULTICAST(ntohl(a->in.sin_addr.s_addr));
+}
+
+/* addr_lacks_scope(a): it means nothing without an interface. */
+static bool addr_lacks_scope(const struct addr *a)
+{
+	const struct in6_addr *six = &a->in6.sin6_addr;
+
+	return a->sa.sa_family == AF_INET6 && a->in6.sin6_scope_id == 0 &&
+		(IN6_IS_ADDR_LINKLOCAL(six) || IN6_IS_ADDR_MC_LINKLOCAL(six) ||
+			IN6_IS_ADDR_MC_NODELOCAL(six));
+}
+
+/* addr_reason(a, error): why a cannot be used, in words. */
+static const char *addr_reason(const struct addr *a, int error)
+{
+	if (error == EINVAL && addr_lacks_scope(a))
+		return "a link-local address needs its interface, as "
+		       "ADDRESS%INTERFACE or by --interface";
+	return strerror(error);
+}
+
+/* addr_list_scope(l, name): the interface of addresses that lack one. */
+static void addr_list_scope(struct addr_list *l, const char *name)
+{
+	unsigned int index = name ? if_nametoindex(name) : 0;
+
+	for (int i = 0; i < l->count; i++)
+		if (addr_lacks_scope(&l->at[i]))
+			l->at[i].in6.sin6_scope_id = index;
 }
 
 /* addr_unix(path, a): -1 when the path does not fit; '@': abstract. */
@@ -1101,6 +1186,71 @@ static int parse_port(const char *what, const char *text,
 		return misuse(what, text, wanted);
 	*port = ntohs((uint16_t)service->s_port);
 	return 0;
+}
+
+/* A set of ports. */
+struct ports {
+	int count;
+	bool has[PORTS];
+};
+
+/* is_port_list(text): it names several ports, or looks like that. */
+static bool is_port_list(const char *text)
+{
+	return strchr(text, ',') ||
+		(isdigit((unsigned char)*text) && strchr(text, '-'));
+}
+
+/* parse_ports_item(what, text, t, first, last): PORT, NAME or FIRST-LAST. */
+static int parse_ports_item(const char *what, const char *text,
+	const struct target *t, int *first, int *last)
+{
+	const char *rest = text;
+	int64_t from, to = 0;
+
+	if (!is_port_list(text)) {
+		if (parse_port(what, text, t, 1, first) < 0)
+			return -1;
+		*last = *first;
+		return 0;
+	}
+	from = digits(text, 10, PORTS - 1, &rest);
+	if (*rest == '-')
+		to = digits(rest + 1, 10, PORTS - 1, &rest);
+	if (from < 1 || to < from || *rest)
+		return misuse(what, text,
+			"a range of ports, FIRST-LAST, from 1 to 65535");
+	*first = (int)from;
+	*last = (int)to;
+	return 0;
+}
+
+/* parse_ports(what, text, t, to): `22,80,8000-8100,https', in any order. */
+static int parse_ports(const char *what, const char *text,
+	const struct target *t, struct ports *to)
+{
+	const char *p = text;
+	char item[64];
+	size_t n;
+	int first = 0, last = 0;
+
+	memset(to, 0, sizeof(*to));
+	for (;; p += n + 1) {
+		n = strcspn(p, ",");
+		if (n == 0)
+			return misuse(what, text, "a list without empty items");
+		snprintf(item, sizeof(item), "%.*s", (int)n, p);
+		if (n >= sizeof(item))
+			return misuse(what, item, "the name of a port");
+		if (parse_ports_item(what, item, t, &first, &last) < 0)
+			return -1;
+		for (; first <= last; first++) {
+			to->count += !to->has[first];
+			to->has[first] = true;
+		}
+		if (p[n] == '\0')
+			return 0;
+	}
 }
 
 /*
@@ -1218,6 +1368,18 @@ static int lookup_failed(const char *host, int code, int error)
 }
 
 /*
+ * scope_refused(host, name): why host, which is ADDRESS%NAME, is no address:
+ * the C library takes an interface only where it means something.
+ */
+static int scope_refused(const char *host, const char *name)
+{
+	if (if_nametoindex(name) == 0)
+		return fail("%s: cannot use interface %s:", host, name);
+	return fail_as(MISUSED,
+		"%s is no link-local address; use --interface %s", host, name);
+}
+
+/*
  * target_resolve(t, deadline, to): the addresses of t in the order of
  * RFC 6724; a NULL host gives the wildcards, IPv6 first.
  */
@@ -1228,6 +1390,7 @@ static int target_resolve(
 		.ai_socktype = t->type,
 		.ai_flags = AI_NUMERICHOST | (t->host ? 0 : AI_PASSIVE) };
 	struct addrinfo *found = NULL;
+	const char *scope = t->host ? strchr(t->host, '%') : NULL;
 	struct lookup *l;
 	int code;
 
@@ -1242,6 +1405,8 @@ static int target_resolve(
 		freeaddrinfo(found);
 		return 0;
 	}
+	if (code == EAI_NONAME && scope)
+		return scope_refused(t->host, scope + 1);
 	if (t->numeric && t->host)
 		return fail_as(MISUSED,
 			"%s is no numeric address%s, and -n "
@@ -1700,6 +1865,8 @@ struct prefs { /* -1: what the system does by itself */
 	const char *source;        /* local address or path, or NULL */
 	int source_port;           /* 0: any */
 	const struct proxy *proxy; /* NULL: none */
+	const struct bytes *probe; /* an answer to this datagram counts as a
+				      connection; NULL: none is needed */
 };
 
 struct listeners {
@@ -1786,6 +1953,44 @@ static int sock_set(int fd, int level, int option, int64_t to, const char *what)
 	return fail("cannot set %s to %d:", what, n);
 }
 
+/*
+ * sock_open(family, type, p): a new socket, for --mptcp one of several paths
+ * if the kernel has that.
+ */
+static int sock_open(int family, int type, const struct prefs *p)
+{
+	static atomic_bool told;
+	bool wanted = p->mptcp && family != AF_UNIX && type == SOCK_STREAM;
+	int fd = wanted ? sock_new_mptcp(family) : -1, error = errno;
+
+	if (fd >= 0)
+		return fd;
+	fd = sock_new(family, type);
+	if (fd >= 0 && wanted && !atomic_exchange(&told, true))
+		say("no Multipath TCP, plain TCP is used: %s", strerror(error));
+	return fd;
+}
+
+/*
+ * sock_use_interface(fd, family, type, name): send and receive on that one
+ * only, to groups as well.
+ */
+static int sock_use_interface(int fd, int family, int type, const char *name)
+{
+	unsigned int index = if_nametoindex(name);
+	struct ip_mreqn four = { .imr_ifindex = (int)index };
+	int result =
+		index == 0 ? -1 : sock_bind_interface(fd, family, name, index);
+
+	if (result == 0 && type == SOCK_DGRAM)
+		result = family == AF_INET6
+			? setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF,
+				  &index, sizeof(index))
+			: setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &four,
+				  sizeof(four));
+	return result == 0 ? 0 : fail("cannot use --interface %s:", name);
+}
+
 /* sock_tune(fd, family, type, p): before connect or listen. */
 static int sock_tune(int fd, int family, int type, const struct prefs *p)
 {
@@ -1817,6 +2022,9 @@ static int sock_tune(int fd, int family, int type, const struct prefs *p)
 		{ udp, IPPROTO_IP, IP_MULTICAST_TTL, p->ttl, "--ttl" },
 	};
 
+	if (ip && p->interface &&
+		sock_use_interface(fd, family, type, p->interface) < 0)
+		return -1;
 	/* An IPv6 socket may carry IPv4 as well, but not everywhere. */
 	for (size_t i = 0; i < COUNT(list); i++)
 		if (list[i].wanted &&
@@ -1892,6 +2100,7 @@ static int local_end(const struct target *t, const struct prefs *p,
 	source.port = p->source_port;
 	if (target_resolve(&source, deadline, &list) < 0)
 		return -1;
+	addr_list_scope(&list, p->interface);
 	*local = list.at[0];
 	return 0;
 }
@@ -1922,12 +2131,13 @@ static int sock_bind_local(int fd, const struct target *t,
 	}
 	if (local.len == 0)
 		return 0;
-	if (p->source_port > 0 && p->reuseaddr && t->type == SOCK_STREAM &&
+	if (p->source_port > 0 && p->reuseaddr &&
+		(t->type == SOCK_STREAM || addr_is_multicast(a)) &&
 		sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR") < 0)
 		return -1;
 	if (bind_named(fd, &local) < 0)
-		return fail("cannot bind the local end to %s:",
-			addr_text(&local, text));
+		return fail("cannot bind the local end to %s: %s",
+			addr_text(&local, text), addr_reason(&local, errno));
 	return 0;
 }
 
@@ -1976,24 +2186,49 @@ struct race {
 	const struct prefs *prefs;
 	int64_t deadline;
 	struct addr local;
-	struct addr_list list;
+	const struct addr_list *list;
 	int next;      /* the address to start with */
+	int last;      /* the one that was connected, or failed last */
 	bool hopeless; /* the local end is not to be had */
 	int running;
 	struct pollfd fd[ADDRESSES];
 	int which[ADDRESSES]; /* the address of each running attempt */
 };
 
-static int race_failed(const struct race *r, int which, int error)
+static void race_failed(struct race *r, int which, int error)
 {
+	const char *verb = r->prefs->probe ? "probe of" : "connect to";
 	char place[PLACE_TEXT];
-	bool late = error == ETIMEDOUT && now() >= r->deadline;
 
-	target_place(r->target, &r->list.at[which], place);
-	fail_as(late ? TIMED_OUT : FAILED, "connect to %s failed: %s", place,
-		late ? "no answer in time (-w)" : strerror(error));
+	r->last = which;
+	target_place(r->target, &r->list->at[which], place);
+	if (error != ETIMEDOUT || now() < r->deadline)
+		fail_as(FAILED, "%s %s failed: %s", verb, place,
+			addr_reason(&r->list->at[which], error));
+	else if (r->prefs->probe)
+		fail_as(TIMED_OUT, "probe of %s: no answer: open or filtered",
+			place);
+	else
+		fail_as(TIMED_OUT,
+			"connect to %s failed: no answer in time (-w)", place);
 	why.error = error;
-	return -1;
+}
+
+/*
+ * probe_send(fd, probe): 0, also when there is no room for it.  What came
+ * before fd was connected may be from anybody, and is no answer.
+ */
+static int probe_send(int fd, const struct bytes *probe)
+{
+	char scrap;
+	ssize_t n;
+
+	while (recv(fd, &scrap, 1, MSG_DONTWAIT) >= 0)
+		continue;
+	do {
+		n = send(fd, probe->at, probe->size, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 && errno != EAGAIN && errno != EWOULDBLOCK ? -1 : 0;
 }
 
 /*
@@ -2003,8 +2238,9 @@ static int race_failed(const struct race *r, int which, int error)
 static bool race_start(struct race *r)
 {
 	int which = r->next++, fd;
-	const struct addr *a = &r->list.at[which];
+	const struct addr *a = &r->list->at[which];
 	const struct target *t = r->target;
+	const struct bytes *probe = r->prefs->probe;
 
 	if (r->local.len > 0 && r->local.sa.sa_family != a->sa.sa_family) {
 		if (why.text[0] == '\0')
@@ -2012,7 +2248,7 @@ static bool race_start(struct race *r)
 				t->host, r->prefs->source);
 		return true;
 	}
-	fd = sock_new(a->sa.sa_family, t->type);
+	fd = sock_open(a->sa.sa_family, t->type, r->prefs);
 	if (fd < 0) {
 		race_failed(r, which, errno);
 		return true;
@@ -2022,24 +2258,40 @@ static bool race_start(struct race *r)
 		close(fd);
 		return false;
 	}
-	if (sock_connect(fd, t, r->prefs, a, r->deadline) < 0) {
+	if (sock_connect(fd, t, r->prefs, a, r->deadline) < 0 ||
+		(probe && probe_send(fd, probe) < 0)) {
 		race_failed(r, which, errno);
 		close(fd);
 		return true;
 	}
 	r->which[r->running] = which;
-	r->fd[r->running++] = (struct pollfd){ .fd = fd, .events = POLLOUT };
+	r->fd[r->running++] =
+		(struct pollfd){ .fd = fd, .events = probe ? POLLIN : POLLOUT };
 	return true;
 }
 
 /*
+ * race_met_itself(r, fd, peer): TCP's simultaneous open, or a probe, from the
+ * port that it went to: that is nobody.
+ */
+static bool race_met_itself(
+	const struct race *r, int fd, const struct addr *peer)
+{
+	struct addr self;
+
+	if (r->target->path ||
+		(r->target->type == SOCK_DGRAM && !r->prefs->probe))
+		return false;
+	self = sock_name(fd);
+	return addr_same(&self, peer);
+}
+
+/*
  * race_look(r, peer): the connected socket of an attempt that succeeded, or
- * -1; attempts that failed leave the race.  A socket that met itself (TCP's
- * simultaneous open, from the port it connects to) met nobody.
+ * -1; attempts that failed leave the race.
  */
 static int race_look(struct race *r, struct addr *peer)
 {
-	struct addr self;
 	int error, i = 0, fd;
 
 	while (i < r->running) {
@@ -2048,14 +2300,13 @@ static int race_look(struct race *r, struct addr *peer)
 			i++;
 			continue;
 		}
-		*peer = r->list.at[r->which[i]];
+		*peer = r->list->at[r->which[i]];
 		error = sock_error(fd);
-		self = sock_name(fd);
-		if (error == 0 && r->target->type == SOCK_STREAM &&
-			!r->target->path && addr_same(&self, peer))
+		if (error == 0 && race_met_itself(r, fd, peer))
 			error = ECONNREFUSED;
 		r->running--;
 		if (error == 0) {
+			r->last = r->which[i];
 			r->fd[i] = r->fd[r->running];
 			return fd;
 		}
@@ -2067,15 +2318,16 @@ static int race_look(struct race *r, struct addr *peer)
 	return -1;
 }
 
-/* race_run(r, peer): the first socket that connects, or -1. */
+/* race_run(r, peer): the first socket that connects, or -1 with why. */
 static int race_run(struct race *r, struct addr *peer)
 {
 	bool one_by_one = r->prefs->source_port > 0;
 	int64_t next_start = 0, until;
 	int fd = -1, before;
 
+	why.text[0] = '\0';
 	while (fd < 0) {
-		if (r->next < r->list.count &&
+		if (r->next < r->list->count &&
 			(r->running == 0 || now() >= next_start)) {
 			r->hopeless = !race_start(r);
 			if (r->hopeless)
@@ -2085,7 +2337,7 @@ static int race_run(struct race *r, struct addr *peer)
 		}
 		if (r->running == 0)
 			break;
-		until = r->next < r->list.count && next_start < r->deadline
+		until = r->next < r->list->count && next_start < r->deadline
 			? next_start
 			: r->deadline;
 		before = r->running;
@@ -2105,6 +2357,18 @@ static int race_run(struct race *r, struct addr *peer)
 
 enum { HOPELESS = -2 };
 
+/* dial_ends(t, p, deadline, list, local): the addresses, in turn, and ours. */
+static int dial_ends(const struct target *t, const struct prefs *p,
+	int64_t deadline, struct addr_list *list, struct addr *local)
+{
+	if (target_resolve(t, deadline, list) < 0 ||
+		local_end(t, p, deadline, local) < 0)
+		return -1;
+	addr_list_scope(list, p->interface);
+	addr_list_interleave(list);
+	return 0;
+}
+
 /*
  * dial(t, p, deadline, peer): connect to t, racing its addresses (RFC 8305).
  * Fill peer; return a blocking socket, or -1 with the last address's reason;
@@ -2113,14 +2377,14 @@ enum { HOPELESS = -2 };
 static int dial(const struct target *t, const struct prefs *p, int64_t deadline,
 	struct addr *peer)
 {
-	struct race r = { .target = t, .prefs = p, .deadline = deadline };
+	struct addr_list list;
+	struct race r = {
+		.target = t, .prefs = p, .deadline = deadline, .list = &list
+	};
 	int fd;
 
-	why.text[0] = '\0';
-	if (target_resolve(t, deadline, &r.list) < 0 ||
-		local_end(t, p, deadline, &r.local) < 0)
+	if (dial_ends(t, p, deadline, &list, &r.local) < 0)
 		return -1;
-	addr_list_interleave(&r.list);
 	fd = race_run(&r, peer);
 	if (fd >= 0 && !t->path && t->type == SOCK_STREAM)
 		(void)fcntl(fd, F_SETFL, 0);
@@ -2177,12 +2441,17 @@ static int unix_bind(int fd, const struct addr *a, int type, int64_t mode)
 	return result < 0 ? fail("cannot bind to %s:", text) : 0;
 }
 
-/* group_join(fd, a): hear what is sent to the multicast group a. */
-static int group_join(int fd, const struct addr *a)
+/*
+ * group_join(fd, a, name): hear what is sent to the multicast group a, on that
+ * interface; NULL: that of a, or else of the route there.
+ */
+static int group_join(int fd, const struct addr *a, const char *name)
 {
-	struct ip_mreq four = { .imr_multiaddr = a->in.sin_addr };
+	unsigned int index = name ? if_nametoindex(name) : 0;
+	struct ip_mreqn four = { .imr_multiaddr = a->in.sin_addr,
+		.imr_ifindex = (int)index };
 	struct ipv6_mreq six = { .ipv6mr_multiaddr = a->in6.sin6_addr,
-		.ipv6mr_interface = a->in6.sin6_scope_id };
+		.ipv6mr_interface = name ? index : a->in6.sin6_scope_id };
 	char text[ADDR_TEXT];
 	int result = a->sa.sa_family == AF_INET6
 		? setsockopt(
@@ -2241,9 +2510,9 @@ static int ip_bind(int fd, const struct target *t, const struct addr *a,
 	if (t->type == SOCK_DGRAM)
 		datagrams_note_local(fd, a->sa.sa_family);
 	if (bind(fd, &a->sa, a->len) < 0)
-		return fail("cannot listen on %s (%s):", addr_text(a, text),
-			target_kind(t));
-	return group ? group_join(fd, a) : 0;
+		return fail("cannot listen on %s (%s): %s", addr_text(a, text),
+			target_kind(t), addr_reason(a, errno));
+	return group ? group_join(fd, a, p->interface) : 0;
 }
 
 /* listen_on(t, a, p, dual): a listening socket at a, or -1. */
@@ -2251,7 +2520,7 @@ static int listen_on(const struct target *t, const struct addr *a,
 	const struct prefs *p, bool dual)
 {
 	int family = a->sa.sa_family;
-	int fd = sock_new(family, t->type), result;
+	int fd = sock_open(family, t->type, p), result;
 	char text[ADDR_TEXT];
 
 	if (fd < 0)
@@ -2394,6 +2663,7 @@ static int announce(const struct target *t, const struct prefs *p,
 		loopback_list(t->family, &list);
 	else if (target_resolve(t, deadline, &list) < 0)
 		return -1;
+	addr_list_scope(&list, p->interface);
 	do {
 		for (int i = 0; i < list.count; i++)
 			addr_set_port(&list.at[i], t->port);
@@ -3328,40 +3598,70 @@ static int dial_way(const struct target *t, const struct prefs *p,
 }
 
 /*
+ * persist(retry, try, arg): try(arg, end) once or, with retry, until it gives
+ * no -1, again and again for so long.  When that runs out the status is
+ * TIMED_OUT, and why has the last reason; that the last try, which may have
+ * next to no time, came to its end is none.
+ */
+static int persist(int64_t retry, int (*try)(void *, int64_t), void *arg)
+{
+	int64_t end = retry > 0 ? after(retry) : NEVER, nap = last_try, left;
+	struct why before = { .text = "" };
+	int result;
+
+	for (;;) {
+		result = try(arg, end);
+		if (retry == 0 || result != -1 || why.status == MISUSED)
+			return result;
+		left = end - now() - last_try;
+		if (left <= 0)
+			break;
+		before = why;
+		pause_for(nap < left ? nap : left);
+		nap = 2 * nap < SECOND ? 2 * nap : SECOND;
+	}
+	if (why.status == TIMED_OUT && before.text[0])
+		why = before;
+	why.status = TIMED_OUT;
+	return -1;
+}
+
+struct attempt {
+	const struct target *target;
+	const struct prefs *prefs;
+	int64_t wait; /* for each */
+	struct addr *peer;
+};
+
+static int attempt_run(void *arg, int64_t end)
+{
+	const struct attempt *a = arg;
+	int64_t limit = after(a->wait);
+
+	return dial_way(
+		a->target, a->prefs, limit < end ? limit : end, a->peer);
+}
+
+/*
  * dial_long(t, p, wait, retry, peer): dial_way, each try for up to wait, again
- * and again for up to retry (0: once).  When that runs out the status is
- * TIMED_OUT, and why has the last reason.
+ * and again for up to retry (0: once).
  */
 static int dial_long(const struct target *t, const struct prefs *p,
 	int64_t wait, int64_t retry, struct addr *peer)
 {
-	int64_t end = after(retry), nap = last_try, limit, left;
-	int fd;
+	struct attempt a = { t, p, wait, peer };
 
-	if (retry == 0)
-		return dial_way(t, p, after(wait), peer);
-	for (;;) {
-		limit = after(wait);
-		fd = dial_way(t, p, limit < end ? limit : end, peer);
-		if (fd >= 0 || fd == HOPELESS || why.status == MISUSED)
-			return fd;
-		left = end - now() - last_try;
-		if (left <= 0)
-			break;
-		pause_for(nap < left ? nap : left);
-		nap = 2 * nap < SECOND ? 2 * nap : SECOND;
-	}
-	why.status = TIMED_OUT;
-	return -1;
+	return persist(retry, attempt_run, &a);
 }
 
 /*
  * ---- endpoints ------------------------------------------------------------
  *
  * An end is where bytes come from or go to: the console (standard input and
- * output), a stream, datagrams, or a function that takes them.
+ * output), a stream, datagrams, a pipe of a command, a text that was given, or
+ * a function that takes them.
  */
-enum end_kind { CONSOLE, STREAM, DATAGRAM, SINK };
+enum end_kind { CONSOLE, STREAM, DATAGRAM, PIPE, TEXT, SINK };
 
 struct end {
 	enum end_kind kind;
@@ -3371,7 +3671,8 @@ struct end {
 	void (*gate)(void *); /* called before each read, or NULL */
 	int (*take)(void *, const char *, size_t); /* SINK: 0 or -1 */
 	void *arg;                                 /* of gate and take */
-	size_t most; /* bytes it takes in one piece; 0: any number */
+	struct bytes *text; /* TEXT: what is left of it */
+	size_t most;        /* bytes it takes in one piece; 0: any number */
 };
 
 /* nothing_taken: a sink for what nobody wants. */
@@ -3379,6 +3680,17 @@ static int nothing_taken(void *arg, const char *buf, size_t n)
 {
 	(void)arg, (void)buf, (void)n;
 	return 0;
+}
+
+/* text_read(text, buf, size): the next bytes of it; 0: there are no more. */
+static ssize_t text_read(struct bytes *text, char *buf, size_t size)
+{
+	size_t n = text->size < size ? text->size : size;
+
+	memcpy(buf, text->at, n);
+	text->at += n;
+	text->size -= n;
+	return (ssize_t)n;
 }
 
 /* end_hears(e, g): a datagram that came from there counts. */
@@ -3400,8 +3712,10 @@ static ssize_t end_read(const struct end *e, char *buf, size_t size)
 		e->gate(e->arg);
 	if (e->kind == STREAM)
 		return recv(e->fd, buf, size, 0);
-	if (e->kind == CONSOLE)
+	if (e->kind == CONSOLE || e->kind == PIPE)
 		return read(e->fd, buf, size);
+	if (e->kind == TEXT)
+		return text_read(e->text, buf, size);
 	do {
 		n = gram_recv(e->fd, buf, size, &g, 0);
 	} while (n >= 0 && !end_hears(e, &g));
@@ -3415,7 +3729,7 @@ static ssize_t end_write(const struct end *e, const char *buf, size_t n)
 		return e->take(e->arg, buf, n) < 0 ? -1 : (ssize_t)n;
 	if (e->kind == DATAGRAM && e->gram)
 		return gram_send(e->fd, buf, n, e->gram, 0);
-	if (e->kind == CONSOLE)
+	if (e->kind == CONSOLE || e->kind == PIPE)
 		return write(e->fd, buf, n);
 	return send(e->fd, buf, n, 0);
 }
@@ -3505,6 +3819,364 @@ static bool in_background(int fd)
 }
 
 /*
+ * ---- taps -----------------------------------------------------------------
+ *
+ * A tap stands in one direction of a connection, between the read and the
+ * write: it sees every byte, and may change, copy, pace or count them, or wait
+ * for a certain text.  Where nobody asked for that there is none.
+ */
+struct dump { /* where copies of the traffic go; for all connections */
+	pthread_mutex_t lock;
+	int raw, hex; /* files; -1: none */
+	const char *raw_name, *hex_name;
+	void (*failed)(void); /* cannot write, for why; does not return */
+};
+
+struct needle { /* a text that is waited for */
+	struct bytes text;
+	size_t *back; /* how much of its start the first bytes end with */
+};
+
+struct shape { /* what a tap is to do; all zero: nothing */
+	struct dump *dump;
+	bool inward, outward; /* ... copies what is read, what is written */
+	bool plain, escaped;  /* telnet: what is read, what is written */
+	bool crlf, lines;
+	int64_t interval;            /* nanoseconds between lines */
+	int64_t rate;                /* bytes a second */
+	int64_t bytes, grams;        /* that are waited for */
+	const struct needle *needle; /* NULL: none */
+};
+
+struct tap {
+	struct shape shape;
+	struct tap *other;    /* the way back, for answers of telnet; or NULL */
+	char name[ADDR_TEXT]; /* of the peer; empty: it is the only one */
+	long long read, written; /* bytes copied, of either direction */
+	enum { PLAIN, COMMAND, OPTION, INSIDE, INSIDE_COMMAND } telnet;
+	unsigned char verb;   /* of the option that is being negotiated */
+	bool cr;              /* the last byte sent was a CR */
+	char *line;           /* that is not complete, or NULL */
+	size_t held;          /* bytes of it */
+	char *room;           /* for what became longer, or NULL */
+	int64_t due;          /* when something may be written again */
+	int64_t bytes, grams; /* that have come */
+	size_t matched;       /* bytes of the needle */
+};
+
+enum {
+	LINE_ROOM = 64 * 1024,      /* a line that is held */
+	TAP_ROOM = 2 * BUFFER_SIZE, /* what a read can become */
+	SLICES = 20,                /* pieces of a second, for a rate */
+	HEX_LINE = 16,              /* bytes of a line of a dump */
+	HEX_TEXT = ADDR_TEXT + 128, /* ... and what that takes */
+};
+
+/* dump_put(d, fd, name, text, n): to one of the files. */
+static void dump_put(const struct dump *d, int fd, const char *name,
+	const char *text, size_t n)
+{
+	if (write_whole(fd, text, n) == 0)
+		return;
+	fail("write to %s failed:", name);
+	d->failed();
+}
+
+/* hex_line(to, head, offset, p, n): a line of at most 16 bytes; its length. */
+static size_t hex_line(char *to, const char *head, long long offset,
+	const unsigned char *p, size_t n)
+{
+	static const char digits_of[] = "0123456789abcdef";
+	char *at = to + sprintf(to, "%s%08llx  ", head, offset);
+
+	for (size_t i = 0; i < HEX_LINE; i++) {
+		*at++ = i < n ? digits_of[p[i] >> 4] : ' ';
+		*at++ = i < n ? digits_of[p[i] & 15] : ' ';
+		*at++ = ' ';
+		if (i == HEX_LINE / 2 - 1)
+			*at++ = ' ';
+	}
+	*at++ = ' ';
+	*at++ = '|';
+	for (size_t i = 0; i < n; i++)
+		*at++ = p[i] >= ' ' && p[i] < 127 ? (char)p[i] : '.';
+	*at++ = '|';
+	*at++ = '\n';
+	return (size_t)(at - to);
+}
+
+/* hex_head(to, way, name): what each line of a piece begins with. */
+static void hex_head(char to[HEX_TEXT], char way, const char *name)
+{
+	struct timespec t;
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	localtime_r(&t.tv_sec, &tm);
+	sprintf(to, "%c %02d:%02d:%02d.%06ld %s%s", way, tm.tm_hour, tm.tm_min,
+		tm.tm_sec, t.tv_nsec / 1000, name, *name ? " " : "");
+}
+
+/*
+ * dump_note(d, way, name, offset, buf, n): copy a piece of the traffic, or a
+ * datagram, maybe empty; offset moves on.  Pieces never mix.
+ */
+static void dump_note(struct dump *d, char way, const char *name,
+	long long *offset, const char *buf, size_t n)
+{
+	char head[HEX_TEXT], text[16 * HEX_TEXT];
+	size_t used = 0, at = 0, size;
+
+	pthread_mutex_lock(&d->lock);
+	if (d->raw >= 0)
+		dump_put(d, d->raw, d->raw_name, buf, n);
+	if (d->hex >= 0)
+		hex_head(head, way, name);
+	while (d->hex >= 0 && (at < n || used == 0)) {
+		size = n - at < HEX_LINE ? n - at : HEX_LINE;
+		used += hex_line(text + used, head, *offset + (long long)at,
+			(const unsigned char *)buf + at, size);
+		at += size;
+		if (at < n && used + HEX_TEXT <= sizeof(text))
+			continue;
+		dump_put(d, d->hex, d->hex_name, text, used);
+		if (at == n)
+			break;
+		used = 0;
+	}
+	*offset += (long long)n;
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* needle_init(n, text): what it takes to find text; -1 without memory. */
+static int needle_init(struct needle *n, const struct bytes *text)
+{
+	size_t m = 0;
+
+	n->text = *text;
+	n->back = calloc(text->size, sizeof(*n->back));
+	if (!n->back)
+		return fail("--expect:");
+	for (size_t i = 1; i < text->size; i++) { /* Knuth, Morris, Pratt */
+		while (m > 0 && text->at[i] != text->at[m])
+			m = n->back[m - 1];
+		m += text->at[i] == text->at[m];
+		n->back[i] = m;
+	}
+	return 0;
+}
+
+/* needle_match(n, matched, buf, size): so much of it is there now. */
+static size_t needle_match(
+	const struct needle *n, size_t matched, const char *buf, size_t size)
+{
+	for (size_t i = 0; i < size && matched < n->text.size; i++) {
+		while (matched > 0 && buf[i] != n->text.at[matched])
+			matched = n->back[matched - 1];
+		matched += buf[i] == n->text.at[matched];
+	}
+	return matched;
+}
+
+/* shape_is_empty(s): there is nothing to do. */
+static bool shape_is_empty(const struct shape *s)
+{
+	return !s->dump && !s->plain && !s->escaped && !s->crlf && !s->lines &&
+		s->interval == 0 && s->rate == 0 && s->bytes == 0 &&
+		s->grams == 0 && !s->needle;
+}
+
+/* tap_open(t, shape, name, other): t, or NULL when there is nothing to do. */
+static struct tap *tap_open(struct tap *t, const struct shape *shape,
+	const char *name, struct tap *other)
+{
+	if (shape_is_empty(shape))
+		return NULL;
+	*t = (struct tap){ .shape = *shape, .other = other };
+	snprintf(t->name, sizeof(t->name), "%s", name);
+	return t;
+}
+
+/* tap_close(t): a NULL is none. */
+static void tap_close(struct tap *t)
+{
+	if (!t)
+		return;
+	buffer_free(t->line, LINE_ROOM);
+	buffer_free(t->room, TAP_ROOM);
+	t->line = t->room = NULL;
+}
+
+/*
+ * tap_lacks(t, text): whether what is waited for has not come; text tells what
+ * is missing, to stand after a verb.
+ */
+static bool tap_lacks(const struct tap *t, char text[ADDR_TEXT])
+{
+	const struct shape *s = t ? &t->shape : NULL;
+
+	if (!s)
+		return false;
+	if (s->needle && t->matched < s->needle->text.size)
+		snprintf(text, ADDR_TEXT, "before \"%.100s\" came",
+			s->needle->text.text);
+	else if (t->bytes < s->bytes)
+		snprintf(text, ADDR_TEXT, "%lld bytes before --recv-bytes",
+			(long long)(s->bytes - t->bytes));
+	else if (t->grams < s->grams)
+		snprintf(text, ADDR_TEXT, "%lld datagrams before -W",
+			(long long)(s->grams - t->grams));
+	else
+		return false;
+	return true;
+}
+
+/* tap_is_done(t): one of the things that were waited for has come. */
+static bool tap_is_done(const struct tap *t)
+{
+	const struct shape *s = &t->shape;
+
+	return (s->needle && t->matched == s->needle->text.size) ||
+		(s->bytes > 0 && t->bytes == s->bytes) ||
+		(s->grams > 0 && t->grams == s->grams);
+}
+
+/*
+ * Telnet (RFC 854): the options that the other side wants or offers are
+ * refused, so that it stays a plain stream; commands are passed over.
+ */
+enum { SE = 240, SB = 250, WILL, WONT, DO, DONT, IAC };
+
+/* telnet_refuse(t, fd, option): an answer that cannot be sent is left out. */
+static void telnet_refuse(struct tap *t, int fd, unsigned char option)
+{
+	char answer[] = { (char)IAC, (char)(t->verb == DO ? WONT : DONT),
+		(char)option };
+
+	if ((t->verb != DO && t->verb != WILL) ||
+		send(fd, answer, sizeof(answer), MSG_DONTWAIT) < 0)
+		return;
+	if (t->other && t->shape.dump)
+		dump_note(t->shape.dump, '>', t->name, &t->other->written,
+			answer, sizeof(answer));
+}
+
+/* telnet_step(t, fd, c): whether c, the next byte, is data. */
+static bool telnet_step(struct tap *t, int fd, unsigned char c)
+{
+	switch (t->telnet) {
+	case PLAIN:
+		t->telnet = c == IAC ? COMMAND : PLAIN;
+		return c != IAC;
+	case COMMAND:
+		t->verb = c;
+		t->telnet = c == SB              ? INSIDE
+			: c >= WILL && c <= DONT ? OPTION
+						 : PLAIN;
+		return c == IAC;
+	case OPTION:
+		telnet_refuse(t, fd, c);
+		t->telnet = PLAIN;
+		return false;
+	case INSIDE:
+		t->telnet = c == IAC ? INSIDE_COMMAND : INSIDE;
+		return false;
+	default:
+		t->telnet = c == SE ? PLAIN : INSIDE;
+		return false;
+	}
+}
+
+/* tap_count(t, buf, n): n bytes that count have come; how many are wanted. */
+static size_t tap_count(struct tap *t, const char *buf, size_t n)
+{
+	const struct shape *s = &t->shape;
+
+	if (s->bytes > 0 && (int64_t)n > s->bytes - t->bytes)
+		n = (size_t)(s->bytes - t->bytes);
+	t->bytes += (int64_t)n;
+	t->grams++;
+	if (s->needle)
+		t->matched = needle_match(s->needle, t->matched, buf, n);
+	return n;
+}
+
+/*
+ * tap_receive(t, fd, buf, n): n bytes have come from fd; how many of them, now
+ * at the start of buf, are to be passed on.
+ */
+static size_t tap_receive(struct tap *t, int fd, char *buf, size_t n)
+{
+	const struct shape *s = &t->shape;
+	size_t kept = 0;
+
+	if (s->dump && s->inward)
+		dump_note(s->dump, '<', t->name, &t->read, buf, n);
+	for (size_t i = 0; s->plain && i < n; i++)
+		if (telnet_step(t, fd, (unsigned char)buf[i]))
+			buf[kept++] = buf[i];
+	return tap_count(t, buf, s->plain ? kept : n);
+}
+
+/*
+ * tap_encode(t, buf, n): what is to be written for them, n is then its length;
+ * it stays until the next.  NULL without memory.
+ */
+static const char *tap_encode(struct tap *t, const char *buf, size_t *n)
+{
+	const struct shape *s = &t->shape;
+	char *to;
+
+	if (!s->crlf && !s->escaped)
+		return buf;
+	if (!t->room && !(t->room = buffer_new(TAP_ROOM)))
+		return NULL;
+	to = t->room;
+	for (size_t i = 0; i < *n; i++) {
+		if (s->crlf && buf[i] == '\n' && !t->cr)
+			*to++ = '\r';
+		*to++ = buf[i];
+		if (s->escaped && (unsigned char)buf[i] == IAC)
+			*to++ = buf[i];
+		t->cr = buf[i] == '\r';
+	}
+	*n = (size_t)(to - t->room);
+	return t->room;
+}
+
+/* tap_sent(t, buf, n): they are written; when there may be more. */
+static void tap_sent(struct tap *t, const char *buf, size_t n)
+{
+	const struct shape *s = &t->shape;
+	int64_t least = now() - SECOND / SLICES;
+
+	if (s->dump && s->outward)
+		dump_note(s->dump, '>', t->name, &t->written, buf, n);
+	if (s->rate > 0)
+		t->due = (t->due > least ? t->due : least) +
+			(int64_t)n * SECOND / s->rate;
+}
+
+/* tap_line(t): a line was sent. */
+static void tap_line(struct tap *t)
+{
+	int64_t next = now() + t->shape.interval;
+
+	if (t->shape.interval > 0 && next > t->due)
+		t->due = next;
+}
+
+/* tap_portion(t, most): how much to read at once, so that a rate is smooth. */
+static size_t tap_portion(const struct tap *t, size_t most)
+{
+	size_t slice = t ? (size_t)t->shape.rate / SLICES : 0;
+
+	if (!t || t->shape.rate == 0 || slice > most)
+		return most;
+	return slice > 0 ? slice : 1;
+}
+
+/*
  * ---- pumps ----------------------------------------------------------------
  *
  * A pump moves bytes from one end to another, in one blocking loop, until the
@@ -3527,6 +4199,8 @@ struct flow {
 	int wake;              /* polled: readable when it is to end as soon
 				 * as nothing more is there; or -1 */
 	atomic_bool stop;      /* it is to end at once */
+	atomic_bool paused;    /* by its tap */
+	struct tap *tap;       /* what its bytes go through; NULL: nothing */
 	bool lean;             /* one of many: no large buffer at rest */
 };
 
@@ -3535,6 +4209,7 @@ enum outcome {
 	NOT_READ, /* these two with errno in why.error */
 	NOT_WRITTEN,
 	STOPPED, /* tick said so */
+	ENOUGH,  /* what the tap waited for has come */
 	RESTED,  /* flow_through, lean: the bulk is over for the moment */
 };
 
@@ -3548,6 +4223,16 @@ static void add(atomic_llong *counter, long long n)
 {
 	atomic_store_explicit(
 		counter, value(counter) + n, memory_order_release);
+}
+
+/*
+ * flow_mark(f): a number that changes with progress; while the flow pauses
+ * it always does, for that is no silence.
+ */
+static int64_t flow_mark(struct flow *f)
+{
+	return value(&f->reads) + value(&f->put) +
+		(atomic_load(&f->paused) ? now() : 0);
 }
 
 /* flow_held(f): bytes that were read and are not written yet. */
@@ -3636,6 +4321,107 @@ static enum outcome flow_write(struct flow *f, const char *buf, size_t n)
 	return ENDED;
 }
 
+/* flow_pause(f): until something may be written again. */
+static void flow_pause(struct flow *f)
+{
+	int64_t left;
+
+	while (!f->stop && (left = f->tap->due - now()) > 0) {
+		atomic_store(&f->paused, true);
+		pause_for(left < short_pause ? left : short_pause);
+	}
+	atomic_store(&f->paused, false);
+}
+
+/* flow_put(f, buf, n): flow_write of what the tap makes of it, when it may. */
+static enum outcome flow_put(struct flow *f, const char *buf, size_t n)
+{
+	enum outcome how;
+	size_t before = n;
+
+	buf = tap_encode(f->tap, buf, &n);
+	if (!buf)
+		return flow_failed(NOT_WRITTEN);
+	add(&f->got, (long long)n - (long long)before);
+	flow_pause(f);
+	how = flow_write(f, buf, n);
+	if (how == ENDED)
+		tap_sent(f->tap, buf, n);
+	return how;
+}
+
+/*
+ * flow_hold(f, buf, n, whole): n bytes of a line, or the last of them; written
+ * when it is whole.  One that is too long to be held is an error if it were to
+ * be a datagram, else goes on in pieces.
+ */
+static enum outcome flow_hold(
+	struct flow *f, const char *buf, size_t n, bool whole)
+{
+	static atomic_bool told;
+	struct tap *t = f->tap;
+	enum outcome how = ENDED;
+
+	if (t->held + n > LINE_ROOM && (t->held > 0 || !whole)) {
+		errno = EMSGSIZE;
+		if (f->to.kind == DATAGRAM || f->to.most > 0)
+			return flow_failed(NOT_WRITTEN);
+		if (!atomic_exchange(&told, true))
+			say("a line of more than %d bytes goes in pieces",
+				LINE_ROOM);
+		if (t->held > 0)
+			how = flow_put(f, t->line, t->held);
+		t->held = 0;
+		return how == ENDED ? flow_put(f, buf, n) : how;
+	}
+	if (whole && t->held == 0)
+		return flow_put(f, buf, n);
+	if (!t->line && !(t->line = buffer_new(LINE_ROOM)))
+		return flow_failed(NOT_READ);
+	memcpy(t->line + t->held, buf, n);
+	t->held += n;
+	if (!whole)
+		return ENDED;
+	how = flow_put(f, t->line, t->held);
+	buffer_free(t->line, LINE_ROOM);
+	t->line = NULL;
+	t->held = 0;
+	return how;
+}
+
+/* flow_lines(f, buf, n): write them line by line. */
+static enum outcome flow_lines(struct flow *f, const char *buf, size_t n)
+{
+	enum outcome how = ENDED;
+	const char *end;
+	size_t size;
+
+	for (; n > 0 && how == ENDED; buf += size, n -= size) {
+		end = memchr(buf, '\n', n);
+		size = end ? (size_t)(end - buf) + 1 : n;
+		how = f->tap->shape.lines ? flow_hold(f, buf, size, end != NULL)
+					  : flow_put(f, buf, size);
+		if (end)
+			tap_line(f->tap);
+	}
+	return how;
+}
+
+/* flow_tap(f, buf, n): what was read, through the tap. */
+static enum outcome flow_tap(struct flow *f, char *buf, size_t n)
+{
+	struct tap *t = f->tap;
+	size_t kept = tap_receive(t, f->from.fd, buf, n);
+	enum outcome how = ENDED;
+
+	add(&f->got, (long long)kept - (long long)n);
+	if (kept > 0 && (t->shape.lines || t->shape.interval > 0))
+		how = flow_lines(f, buf, kept);
+	else if (kept > 0 || n == 0)
+		how = flow_put(f, buf, kept);
+	return how == ENDED && tap_is_done(t) ? ENOUGH : how;
+}
+
 /* flow_step(f, buf, size, n): read once into buf, write it all; n: how much. */
 static enum outcome flow_step(
 	struct flow *f, char *buf, size_t size, ssize_t *n)
@@ -3650,9 +4436,10 @@ static enum outcome flow_step(
 	/* A datagram socket that was shut down gives empty ones for ever. */
 	if (*n == 0 && f->tick && f->tick(f->session))
 		return STOPPED;
-	if (*n == 0 && f->to.kind != DATAGRAM)
+	if (*n == 0 && f->to.kind != DATAGRAM && !f->tap)
 		return ENDED;
-	return flow_write(f, buf, (size_t)*n);
+	return f->tap ? flow_tap(f, buf, (size_t)*n)
+		      : flow_write(f, buf, (size_t)*n);
 }
 
 /* How a pump moves bytes; picked once, by what its descriptors are. */
@@ -3669,6 +4456,8 @@ static enum way flow_way(const struct flow *f)
 	const struct end *from = &f->from, *to = &f->to;
 	struct stat in, out;
 
+	if (f->tap)
+		return COPY;
 	if (from->kind == DATAGRAM && to->kind == CONSOLE && !from->gate)
 		return GATHER;
 	if (from->kind > STREAM || to->kind > STREAM || from->gate ||
@@ -3702,7 +4491,7 @@ static enum outcome flow_copy(struct flow *f)
 	bool messages = f->from.kind == DATAGRAM;
 	size_t limit = messages  ? BUFFER_SIZE
 		: f->to.most > 0 ? f->to.most
-				 : CHUNK;
+				 : tap_portion(f->tap, CHUNK);
 	size_t size = limit < SMALL_SIZE ? limit : SMALL_SIZE;
 	bool at_once = messages || f->to.most > 0;
 	char small[SMALL_SIZE], *large = at_once ? buffer_new(limit) : NULL;
@@ -3725,6 +4514,8 @@ static enum outcome flow_copy(struct flow *f)
 			large = buffer_new(limit);
 	}
 	buffer_free(large, limit);
+	if (how == ENDED && f->tap && f->tap->held > 0)
+		how = flow_put(f, f->tap->line, f->tap->held);
 	return how;
 }
 
@@ -4029,8 +4820,8 @@ static enum outcome pump(struct flow *f)
 	int own[2];
 	bool over = false;
 
-	if (f->lean && f->from.kind == STREAM && f->to.kind == STREAM &&
-		f->from.fd != f->to.fd)
+	if (f->lean && !f->tap && f->from.kind == STREAM &&
+		f->to.kind == STREAM && f->from.fd != f->to.fd)
 		return flow_sparing(f);
 	way = flow_way(f);
 	if (way == GATHER)
@@ -4089,12 +4880,14 @@ struct rules {
 	int64_t quit;    /* -q */
 	bool half_close; /* at the end of input */
 	bool recv_only, send_only;
-	bool echo;         /* no console: what comes goes back */
-	bool reset;        /* how to close */
-	bool listening;    /* the peer came to us */
-	bool patient;      /* our FIN would end what the peer has to say */
-	bool terminal;     /* standard input is one */
-	const char *place; /* the peer, for messages */
+	bool echo;            /* no console: what comes goes back */
+	bool reset;           /* how to close */
+	bool listening;       /* the peer came to us */
+	bool patient;         /* our FIN would end what the peer has to say */
+	bool terminal;        /* standard input is one */
+	struct bytes *send;   /* in place of standard input; or NULL */
+	struct tap *in, *out; /* from the peer, to it; NULL: none */
+	const char *place;    /* the peer, for messages */
 };
 
 struct relay {
@@ -4130,7 +4923,7 @@ static bool relay_tick(void *arg)
 	heard = value(&r->down.reads) + value(&r->down.put);
 	mark = sent + heard;
 	full = !r->rules->echo && (r->down.stuck || flow_held(&r->down) > 0);
-	if (full)
+	if (full || r->up.paused || r->down.paused)
 		r->silence.since = r->idle.since = r->quit.since = 0;
 	else if (r->verdict == GOING && clock_passed(&r->idle, mark))
 		r->verdict = IDLE;
@@ -4324,12 +5117,17 @@ static int relay_limited(struct relay *r)
 	bool input_ended = r->up_state > RUNNING && r->up_how != STOPPED;
 	enum status status = FAILED;
 	int64_t patience = 0;
+	char lack[ADDR_TEXT];
 
 	if (r->verdict == IDLE)
 		return fail_as(TIMED_OUT,
 			"connection to %s: silent for the "
 			"time of --idle-timeout",
 			place);
+	if (tap_lacks(r->rules->in, lack))
+		return fail_as(TIMED_OUT,
+			"connection to %s: the time of %s passed %s", place,
+			r->verdict == SILENT ? "-w" : "-q", lack);
 	if (r->verdict == SILENT && input_ended &&
 		(!r->stream || value(&r->down.reads) > 0))
 		return relay_acknowledged(r, 0, TIMED_OUT);
@@ -4350,6 +5148,17 @@ static int relay_limited(struct relay *r)
 }
 
 /*
+ * relay_sufficed(r): enough has come, or, with lack telling what, too little.
+ * What was sent still gets some time to arrive.
+ */
+static int relay_sufficed(struct relay *r, const char *lack)
+{
+	relay_undelivered(r, farewell);
+	return *lack ? fail("connection to %s: ended %s", r->rules->place, lack)
+		     : 0;
+}
+
+/*
  * relay_result(r, down): 0 when everything was delivered, or -1 with the one
  * reason that matters most.  errno EPIPE: standard output is closed.
  */
@@ -4358,6 +5167,7 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 	const char *place = r->rules->place;
 	enum status status;
 	int64_t patience = relay_patience(r, &status);
+	char lack[ADDR_TEXT] = "";
 	int error;
 
 	/* For good: nothing that the other thread may still do counts. */
@@ -4371,6 +5181,8 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 	if (down != NOT_READ && r->up_state == OVER && r->up_how == NOT_WRITTEN)
 		return bytes_lost("write to", place, r->up_why.text,
 			relay_undelivered(r, 0), FAILED);
+	if (down == ENOUGH || (down == ENDED && tap_lacks(r->rules->in, lack)))
+		return relay_sufficed(r, lack);
 	error = down == NOT_READ || down == NOT_WRITTEN ? reason->error
 							: sock_error(r->fd);
 	if (error)
@@ -4395,7 +5207,9 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	const struct rules *rules)
 {
-	struct end console = { .kind = CONSOLE, .fd = STDIN_FILENO };
+	struct end console = { .kind = rules->send ? TEXT : CONSOLE,
+		.fd = STDIN_FILENO,
+		.text = rules->send };
 	struct end peer = { .kind = type == SOCK_STREAM ? STREAM : DATAGRAM,
 		.fd = fd,
 		.gram = gram,
@@ -4404,6 +5218,7 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	struct end target = peer;
 	enum outcome down;
 	struct why reason;
+	char lack[ADDR_TEXT];
 	int64_t span;
 
 	r->rules = rules;
@@ -4415,16 +5230,19 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	r->idle.limit = rules->idle;
 	r->quit.limit = rules->quit;
 	target.most = r->stream ? 0 : DATAGRAM_OUT;
-	r->up = (struct flow){
-		.from = console, .to = target, .tick = relay_tick, .session = r
-	};
-	console.fd = STDOUT_FILENO;
+	r->up = (struct flow){ .from = console,
+		.to = target,
+		.tick = relay_tick,
+		.session = r,
+		.tap = rules->out };
+	console = (struct end){ .kind = CONSOLE, .fd = STDOUT_FILENO };
 	r->down = (struct flow){ .from = peer,
 		.to = rules->send_only ? sink
 			: rules->echo  ? peer
 				       : console,
 		.tick = relay_tick,
-		.session = r };
+		.session = r,
+		.tap = rules->in };
 	span = tick_span(rules->wait, rules->idle, rules->quit);
 	r->wake[0] = r->wake[1] = -1;
 	if ((rules->quit == 0 || rules->send_only) && pipe_new(r->wake) < 0)
@@ -4448,7 +5266,7 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	}
 	down = pump(&r->down);
 	reason = why;
-	if (down == ENDED)
+	if (down == ENDED && !tap_lacks(rules->in, lack))
 		relay_watch(r);
 	return relay_result(r, down, &reason);
 }
@@ -4461,6 +5279,7 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 struct bridge {
 	int fd[2];
 	struct flow way[2];   /* from fd[0] to fd[1], and back */
+	struct tap *tap[2];   /* of either way; NULL: none */
 	struct clock idle;    /* silence on both */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -4517,8 +5336,8 @@ static int64_t bridge_mark(struct bridge *b)
 	int64_t mark = 0;
 
 	for (int i = 0; i < 2; i++)
-		mark += value(&b->way[i].reads) + value(&b->way[i].put) -
-			unacknowledged(b->fd[i]) + confirmed(b->fd[i]);
+		mark += flow_mark(&b->way[i]) - unacknowledged(b->fd[i]) +
+			confirmed(b->fd[i]);
 	return mark;
 }
 
@@ -4642,17 +5461,18 @@ static void *bridge_back(void *arg)
 /*
  * bridge_run(b, one, other, limit, lenient): until both ways have ended, or
  * silence has lasted for limit; lenient: other is a command's, which need not
- * read.  0, also when the bridge broke; -1 when it never began.  The sockets
- * stay open.
+ * read.  b->tap is set, to NULL where there is none.  0, also when the bridge
+ * broke; -1 when it never began.  The sockets stay open.
  */
 static int bridge_run(
 	struct bridge *b, int one, int other, int64_t limit, bool lenient)
 {
 	int64_t span = tick_span(limit, NEVER, NEVER);
 
-	*b = (struct bridge){
-		.fd = { one, other }, .idle.limit = limit, .lenient = lenient
-	};
+	*b = (struct bridge){ .fd = { one, other },
+		.tap = { b->tap[0], b->tap[1] },
+		.idle.limit = limit,
+		.lenient = lenient };
 	pthread_mutex_init(&b->lock, NULL);
 	signal_init(&b->changed);
 	for (int i = 0; i < 2; i++) {
@@ -4662,6 +5482,7 @@ static int bridge_run(
 			.tick = bridge_tick,
 			.session = b,
 			.span = span > 0 ? span : farewell,
+			.tap = b->tap[i],
 			.lean = true };
 		if (span > 0)
 			sock_timeouts(b->fd[i], span);
@@ -5085,14 +5906,14 @@ static bool command_outlast(
 }
 
 /*
- * command_bridged(c, fd, own, limit, place, limited): a command on the other
- * end of a pair of sockets, under a limit of silence; own is closed, fd as
- * above.  limited: whether that has passed.
+ * command_bridged(c, fd, own, limit, tap, place, limited): a command on the
+ * other end of a pair of sockets, under a limit of silence, or behind taps; own
+ * is closed, fd as above.  limited: whether that has passed.
  */
 static int command_bridged(struct command *c, int fd, int own, int64_t limit,
-	const char *place, bool *limited)
+	struct tap *const tap[2], const char *place, bool *limited)
 {
-	struct bridge b;
+	struct bridge b = { .tap = { tap[0], tap[1] } };
 	int64_t lost = 0;
 	int result = bridge_run(&b, fd, own, limit, true);
 
@@ -6083,8 +6904,7 @@ static bool member_tick(void *arg)
 
 	pthread_mutex_lock(&m->hears->lock);
 	passed = clock_passed(&m->silence,
-		value(&m->flow.reads) + value(&m->sent) -
-			unacknowledged(m->fd));
+		flow_mark(&m->flow) + value(&m->sent) - unacknowledged(m->fd));
 	pthread_mutex_unlock(&m->hears->lock);
 	return passed;
 }
@@ -6218,16 +7038,12 @@ static struct chat *chat_new(void)
 /* chat_join(c, m, peer): m, which is in the room, is in the chat. */
 static void chat_join(struct chat *c, struct member *m, const struct addr *peer)
 {
-	bool six = peer->sa.sa_family == AF_INET6;
-	char host[ADDR_TEXT];
+	size_t n = strlen(addr_name(peer, c->name));
 
 	c->self = m;
 	if (peer->sa.sa_family == AF_UNIX)
-		snprintf(c->name, NAME_TEXT, "unix-%u",
+		snprintf(c->name + n, NAME_TEXT - n, "-%u",
 			(unsigned int)(m->id - CONSOLE_ID));
-	else
-		snprintf(c->name, NAME_TEXT, six ? "[%s]:%d" : "%s:%d",
-			addr_host(peer, host), addr_port(peer));
 	chat_tell(c, "joined");
 }
 
@@ -6272,11 +7088,14 @@ struct peers {
 struct port {
 	int fd;
 	bool connected;        /* to one, who may refuse */
+	struct dump *dump;     /* copies of what comes; NULL: none */
+	bool named;            /* ... with the peer's name */
 	struct access *access; /* NULL: everybody is heard */
 	struct peers *peers;   /* NULL: they are not remembered */
-	/* What to do with a message; NULL: send it back. */
-	void (*heard)(struct port *p, const char *buf, size_t n,
+	/* Takes a message: whether it is to be written, too; NULL: an echo. */
+	bool (*heard)(struct port *p, const char *buf, size_t n,
 		const struct gram *from);
+	void (*write)(struct iovec *part, int n); /* several of them */
 	void *arg;
 	bool (*tick)(struct port *p); /* nothing came for a while; or NULL */
 	atomic_llong *reads;          /* of all sockets of this port */
@@ -6453,6 +7272,22 @@ static void port_answer(struct port *p, struct many *m, int n)
 	}
 }
 
+/* port_copy(p, way, g, buf, n): a message from or to g, for the dump. */
+static void port_copy(struct port *p, char way, const struct gram *g,
+	const char *buf, size_t n)
+{
+	struct addr peer = g->peer;
+	char name[ADDR_TEXT] = "";
+	long long none = 0;
+
+	if (!p->dump)
+		return;
+	addr_unmap(&peer);
+	if (p->named)
+		addr_name(&peer, name);
+	dump_note(p->dump, way, name, &none, buf, n);
+}
+
 /*
  * port_hear(p, b, n): n messages have come.  An echo answers all of them at
  * once, but those that have no return address.  Whether any was heard.
@@ -6460,7 +7295,8 @@ static void port_answer(struct port *p, struct many *m, int n)
 static bool port_hear(struct port *p, struct batch *b, int n)
 {
 	struct many *m = b->message;
-	int answers = 0, heard = 0;
+	struct iovec part[BATCH];
+	int answers = 0, heard = 0, parts = 0;
 
 	for (int i = 0; i < n; i++) {
 		struct slot *s = &b->slot[i];
@@ -6468,19 +7304,27 @@ static bool port_hear(struct port *p, struct batch *b, int n)
 		if (!access_allows(p->access, &s->gram.peer, true))
 			continue;
 		heard++;
+		port_copy(p, '<', &s->gram, s->part.iov_base, m[i].msg_len);
 		if (batch_cut(b, i))
 			say("a datagram of more than %d bytes is cut",
 				BUFFER_SIZE);
 		if (p->heard) {
-			p->heard(p, s->part.iov_base, m[i].msg_len, &s->gram);
+			s->part.iov_len = m[i].msg_len;
+			part[parts] = s->part;
+			parts += p->heard(
+				p, s->part.iov_base, m[i].msg_len, &s->gram);
 		} else if (s->gram.peer.len > sizeof(sa_family_t)) {
 			s->part.iov_len = m[i].msg_len;
 			gram_address(&m[i].msg_hdr, &s->gram);
+			port_copy(p, '>', &s->gram, s->part.iov_base,
+				m[i].msg_len);
 			m[answers++] = m[i];
 		}
 	}
 	atomic_fetch_add(p->reads, heard);
 	port_answer(p, m, answers);
+	if (parts > 0)
+		p->write(part, parts);
 	return heard > 0;
 }
 
@@ -6541,12 +7385,15 @@ struct link {
 	struct links *all;
 	struct gram peer; /* and the socket that it writes to: */
 	int port;
-	int to, from;     /* the other side; -1: not there yet */
-	bool dismissed;   /* it has to make room */
-	bool silent;      /* ... or has been silent for too long */
-	bool over;        /* no answers will come any more */
-	int users;        /* threads that still need it */
-	struct flow back; /* the answers */
+	int to, from;      /* the other side; -1: not there yet */
+	struct gram group; /* ... if to is not connected: where it leads */
+	bool dismissed;    /* it has to make room */
+	bool silent;       /* ... or has been silent for too long */
+	bool over;         /* no answers will come any more */
+	int users;         /* threads that still need it */
+	struct flow back;  /* the answers */
+	struct flow ahead; /* to a command */
+	struct tap tap;    /* ... go through it */
 	struct command command;
 	atomic_llong heard;
 	struct clock silence;
@@ -6568,6 +7415,7 @@ struct links {
 	/* Opens the other side: where to write, where to read; or -1. */
 	int (*begin)(struct links *all, struct link *l, int ends[2]);
 	void (*ended)(int status); /* single: it has; status of a process */
+	struct shape shape;        /* of the tap that answers go through */
 	const void *arg;
 };
 
@@ -6605,7 +7453,9 @@ static char *link_take(struct link *l, size_t *n)
 /* link_send(l, buf, n): to the target, if it can take that now. */
 static void link_send(struct link *l, const char *buf, size_t n)
 {
-	ssize_t sent = send(l->to, buf, n, MSG_DONTWAIT);
+	ssize_t sent = l->group.peer.len > 0
+		? gram_send(l->to, buf, n, &l->group, MSG_DONTWAIT)
+		: send(l->to, buf, n, MSG_DONTWAIT);
 
 	if (sent < 0 && errno == ECONNREFUSED) /* of the one before */
 		sent = send(l->to, buf, n, MSG_DONTWAIT);
@@ -6621,13 +7471,14 @@ static bool link_silent(struct link *l)
 	return l->silent || l->dismissed;
 }
 
+/* link_tick(l): whether it has to end. */
 static bool link_tick(void *arg)
 {
 	struct link *l = arg;
 	bool over;
 
 	pthread_mutex_lock(&l->all->lock);
-	over = link_silent(l);
+	over = l->over || link_silent(l);
 	pthread_mutex_unlock(&l->all->lock);
 	return over;
 }
@@ -6692,33 +7543,6 @@ static char *link_next(struct link *l, size_t *n)
 	return buf;
 }
 
-/*
- * link_give(l, buf, n): all of it to the command's input, which does not
- * block; false when nobody reads there, or the link has to end.
- */
-static bool link_give(struct link *l, const char *buf, size_t n)
-{
-	struct pollfd p = { .fd = l->to, .events = POLLOUT };
-	bool over = false;
-	ssize_t w;
-
-	while (n > 0 && !over) {
-		w = write(l->to, buf, n);
-		if (w > 0) {
-			buf += w;
-			n -= (size_t)w;
-			continue;
-		}
-		if (w < 0 && errno != EINTR && errno != EAGAIN)
-			return false;
-		poll(&p, 1, (int)(short_pause / MS));
-		pthread_mutex_lock(&l->all->lock);
-		over = l->over || link_silent(l);
-		pthread_mutex_unlock(&l->all->lock);
-	}
-	return !over;
-}
-
 /* link_passes(l): a second, or less when the link is over; that it is not. */
 static bool link_passes(struct link *l)
 {
@@ -6742,7 +7566,7 @@ static void *link_feed(void *arg)
 	size_t n = 0;
 
 	while ((buf = link_next(l, &n))) {
-		deaf = deaf || !link_give(l, buf, n);
+		deaf = deaf || flow_write(&l->ahead, buf, n) != ENDED;
 		free(buf);
 	}
 	pthread_mutex_lock(&l->all->lock);
@@ -6781,8 +7605,14 @@ static int link_open(struct link *l)
 
 	if (all->begin(all, l, ends) < 0)
 		return -1;
-	l->back.from = (struct end){ .kind = all->commands ? CONSOLE : DATAGRAM,
+	l->back.from = (struct end){ .kind = all->commands ? PIPE : DATAGRAM,
 		.fd = ends[1] };
+	l->ahead = (struct flow){ .to = { .kind = PIPE, .fd = ends[0] },
+		.tick = link_tick,
+		.session = l,
+		.span = short_pause,
+		.polled = true,
+		.wake = -1 };
 	if (all->commands)
 		l->back.to.most = DATAGRAM_MOST;
 	else
@@ -6903,6 +7733,8 @@ static struct link *link_new(
 	struct links *all, int port, const struct gram *from)
 {
 	struct link **bucket = &all->bucket[peer_hash(&from->peer)];
+	struct addr shown;
+	char name[ADDR_TEXT];
 	struct link *l;
 
 	if (all->single && all->count + all->ending > 0)
@@ -6924,6 +7756,10 @@ static struct link *link_new(
 		.session = l };
 	if (!sock_is_connected(port))
 		l->back.to.gram = &l->peer;
+	shown = from->peer;
+	addr_unmap(&shown);
+	l->back.tap = tap_open(&l->tap, &all->shape,
+		all->single ? "" : addr_name(&shown, name), NULL);
 	if (pool_run(link_run, l) < 0) {
 		say("cannot start a thread: %s", strerror(errno));
 		pthread_cond_destroy(&l->changed);
@@ -6995,13 +7831,15 @@ struct options {
 	int parent;       /* -f: a pipe to whoever waits for us; or -1 */
 	int64_t parallel; /* ports tested at once */
 	int64_t interval; /* -i; 0: none */
-	struct bytes send, expect;
+	struct bytes send;
+	struct needle expect;
 	bool shutdown_given; /* -N */
 	bool lines, crlf, telnet;
 	int64_t rate;           /* bytes a second; 0: any */
 	const char *output;     /* -o, or NULL */
 	const char *hex_dump;   /* --hex-dump, or NULL */
 	bool append;            /* ... are not emptied first */
+	struct dump *dump;      /* both, opened; NULL: neither is wanted */
 	int64_t grams, bytes;   /* -W, --recv-bytes; 0: any number */
 	const char *proxy;      /* HOST[:PORT], as written, or NULL */
 	const char *proxy_auth; /* the file, or NULL */
@@ -7009,6 +7847,7 @@ struct options {
 	bool pass_fd;           /* -F */
 	struct prefs prefs;
 	struct target target;
+	const struct ports *ports; /* several, of -z; NULL: just one */
 };
 
 /* finish(status): end the process from any thread. */
@@ -7043,15 +7882,111 @@ _Noreturn static void output_failed(void)
 	finish(FAILED);
 }
 
+/* service_name(t, port, name): what it is called, or an empty string. */
+static char *service_name(const struct target *t, int port, char name[32])
+{
+	static pthread_mutex_t services = PTHREAD_MUTEX_INITIALIZER;
+	struct servent *service = NULL;
+
+	pthread_mutex_lock(&services);
+	if (!t->numeric)
+		service = getservbyport(htons((uint16_t)port), target_kind(t));
+	snprintf(name, 32, "%s", service ? service->s_name : "");
+	pthread_mutex_unlock(&services);
+	return name;
+}
+
+/* dump_failed(): no copy of the traffic can be kept; for why. */
+_Noreturn static void dump_failed(void)
+{
+	finish(complain());
+}
+
+/* dump_file(o, name, fd): open it; -: standard error. */
+static int dump_file(const struct options *o, const char *name, int *fd)
+{
+	int how = O_WRONLY | O_CREAT | O_CLOEXEC;
+
+	*fd = -1;
+	if (!name)
+		return 0;
+	*fd = strcmp(name, "-") == 0
+		? STDERR_FILENO
+		: open(name, how | (o->append ? O_APPEND : O_TRUNC), 0666);
+	return *fd < 0 ? fail("cannot open %s:", name) : 0;
+}
+
+/* dump_open(o): where copies of the traffic go, if anywhere. */
+static int dump_open(struct options *o)
+{
+	static struct dump d = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		.failed = dump_failed };
+
+	if (!o->output && !o->hex_dump)
+		return 0;
+	d.raw_name = o->output;
+	d.hex_name = o->hex_dump;
+	o->dump = &d;
+	return dump_file(o, o->output, &d.raw) < 0 ||
+			dump_file(o, o->hex_dump, &d.hex) < 0
+		? -1
+		: 0;
+}
+
+/*
+ * shape_of(o, in, out): what the options ask of a tap: on what comes from the
+ * peer, on what goes to it, or on both at once.
+ */
+static struct shape shape_of(const struct options *o, bool in, bool out)
+{
+	struct shape s = { .rate = o->rate };
+
+	if (o->dump) {
+		s.dump = o->dump;
+		s.inward = in;
+		s.outward = out;
+	}
+	if (in) {
+		s.plain = o->telnet;
+		s.bytes = o->bytes;
+		s.grams = o->grams;
+		s.needle = o->expect.back ? &o->expect : NULL;
+	}
+	if (out) {
+		s.escaped = o->telnet;
+		s.crlf = o->crlf;
+		s.lines = o->lines;
+		s.interval = o->interval;
+	}
+	return s;
+}
+
+/* tap_name(o, peer, text): how copies of the traffic name one of many. */
+static const char *tap_name(
+	const struct options *o, const struct addr *peer, char text[ADDR_TEXT])
+{
+	return o->keep ? addr_name(peer, text) : "";
+}
+
+/* taps_open(o, t, peer, in, out): of a connection: from the peer, to it. */
+static void taps_open(const struct options *o, struct tap t[2],
+	const struct addr *peer, struct tap **in, struct tap **out)
+{
+	struct shape from = shape_of(o, true, false);
+	struct shape to = shape_of(o, false, true);
+	char text[ADDR_TEXT];
+	const char *name = tap_name(o, peer, text);
+
+	*out = tap_open(&t[1], &to, name, NULL);
+	*in = tap_open(&t[0], &from, name, *out);
+}
+
 /* tell_connected(t, peer): nc.openbsd's sentence. */
 static void tell_connected(const struct target *t, const struct addr *peer)
 {
-	char host[ADDR_TEXT], named[PLACE_TEXT];
+	char host[ADDR_TEXT], named[PLACE_TEXT], name[32];
 	const char *kind = target_kind(t);
 	int port = peer->len > 0 ? addr_port(peer) : t->port;
-	static pthread_mutex_t services = PTHREAD_MUTEX_INITIALIZER;
-	char name[32] = "*";
-	struct servent *service;
 
 	if (loudness < 1)
 		return;
@@ -7063,14 +7998,10 @@ static void tell_connected(const struct target *t, const struct addr *peer)
 	snprintf(named, sizeof(named), "%.255s (%s)", t->host, host);
 	if (peer->len == 0)
 		snprintf(named, sizeof(named), "%s", t->host);
-	pthread_mutex_lock(&services);
-	service =
-		t->numeric ? NULL : getservbyport(htons((uint16_t)port), kind);
-	if (service)
-		snprintf(name, sizeof(name), "%s", service->s_name);
-	pthread_mutex_unlock(&services);
+	service_name(t, port, name);
 	tell("Connection to %s %d port [%s/%s] succeeded!",
-		strcmp(t->host, host) == 0 ? host : named, port, kind, name);
+		strcmp(t->host, host) == 0 ? host : named, port, kind,
+		*name ? name : "*");
 }
 
 /* relay_rules(o, place): what the options say about a relay. */
@@ -7080,7 +8011,8 @@ static struct rules relay_rules(const struct options *o, const char *place)
 		.wait = o->wait,
 		.idle = o->idle,
 		.quit = o->quit,
-		.half_close = !o->no_shutdown && !o->reset,
+		.half_close = !o->no_shutdown && !o->reset &&
+			(!o->expect.back || o->shutdown_given),
 		.recv_only = o->recv_only,
 		.send_only = o->send_only,
 		.echo = o->echo,
@@ -7088,13 +8020,14 @@ static struct rules relay_rules(const struct options *o, const char *place)
 		.listening = o->listen,
 		.patient = o->prefs.proxy && !o->shutdown_given &&
 			!o->send_only && o->quit > 0,
-		.terminal = isatty(STDIN_FILENO),
+		.terminal = !o->send.at && isatty(STDIN_FILENO),
 		.place = place,
 	};
+	bool waits = o->expect.back || o->bytes > 0 || o->grams > 0;
 
 	/* A client's datagrams have no end: a second of silence is one. */
 	if (o->udp && !o->listen && !o->echo && !o->quit_given &&
-		o->wait == NEVER)
+		o->wait == NEVER && !waits)
 		rules.quit = SECOND;
 	return rules;
 }
@@ -7107,11 +8040,21 @@ static int relay_with(const struct options *o, int fd, struct gram *gram,
 	struct target anyone = o->target;
 	static struct relay relay;
 	static struct rules rules;
+	static struct tap taps[2];
+	static struct bytes text;
+	struct shape both = shape_of(o, true, true);
 	int result;
 
 	if (o->listen)
 		anyone.host = NULL;
 	rules = relay_rules(o, target_place(&anyone, peer, place));
+	text = o->send;
+	rules.send = text.at ? &text : NULL;
+	rules.recv_only = rules.recv_only && !rules.send;
+	if (o->echo)
+		rules.in = tap_open(&taps[0], &both, "", NULL);
+	else
+		taps_open(o, taps, peer, &rules.in, &rules.out);
 	result = relay_run(&relay, fd, o->target.type, gram, &rules);
 	if (relay.output_closed)
 		die_of(SIGPIPE);
@@ -7208,19 +8151,24 @@ static int access_open(const struct options *o, struct access **to)
 		: 0;
 }
 
-/* open_listeners(o, ls): announce, and say where. */
+/*
+ * open_listeners(o, ls): announce, and say where.  The interface of a forward
+ * is that of the way on.
+ */
 static int open_listeners(const struct options *o, struct listeners *ls)
 {
+	struct prefs prefs = o->prefs;
 	int result;
 
+	if (o->forward)
+		prefs.interface = NULL;
 	*ls = (struct listeners){ .stop = o->stop };
 	pthread_mutex_init(&ls->turn, NULL);
 	if (access_open(o, &ls->access) < 0)
 		return -1;
 	result = o->inherited
-		? announce_inherited(
-			  ls, o->inherited, o->target.type, &o->prefs)
-		: announce(&o->target, &o->prefs, after(o->wait), ls);
+		? announce_inherited(ls, o->inherited, o->target.type, &prefs)
+		: announce(&o->target, &prefs, after(o->wait), ls);
 	if (result == 0 && o->inherited && o->unixsock &&
 		sock_name(ls->fd[0].fd).sa.sa_family != AF_UNIX)
 		result = fail_as(MISUSED,
@@ -7288,9 +8236,13 @@ static int hear_one(
 static int reach_one(const struct options *o, struct addr *peer)
 {
 	int fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, peer);
+	size_t n = strlen(why.text);
 
 	if (fd >= 0 && !o->udp)
 		tell_connected(&o->target, peer);
+	if (fd < 0 && o->udp && !o->unixsock && !o->hub && why.error == EACCES)
+		snprintf(why.text + n, sizeof(why.text) - n,
+			" (-b allows broadcast addresses)");
 	return fd;
 }
 
@@ -7343,9 +8295,8 @@ static bool echo_tick(void *arg)
 {
 	struct echo *e = arg;
 
-	return clock_passed(&e->idle,
-		value(&e->flow.reads) + value(&e->flow.put) -
-			unacknowledged(e->fd));
+	return clock_passed(
+		&e->idle, flow_mark(&e->flow) - unacknowledged(e->fd));
 }
 
 /* echo_service(o, fd, peer): its failure is the peer's own. */
@@ -7357,10 +8308,13 @@ static int echo_service(void *arg, int fd, const struct addr *peer)
 		.idle.limit = o->idle,
 		.flow = {
 			.from = end, .to = end, .lean = true, .session = &e } };
+	struct shape both = shape_of(o, true, true);
+	char text[ADDR_TEXT];
+	struct tap tap;
 	enum outcome how;
 	bool fin;
 
-	(void)peer;
+	e.flow.tap = tap_open(&tap, &both, tap_name(o, peer, text), NULL);
 	if (o->idle < NEVER) {
 		e.flow.tick = echo_tick;
 		e.flow.span = tick_span(o->idle, NEVER, NEVER);
@@ -7371,7 +8325,20 @@ static int echo_service(void *arg, int fd, const struct addr *peer)
 	if (how == STOPPED || (o->reset && how == ENDED))
 		stream_settle(fd, farewell, fin);
 	stream_close(fd, o->reset);
+	tap_close(e.flow.tap);
 	return how != STOPPED && flow_held(&e.flow) > 0 ? -1 : 0;
+}
+
+/* grams_write(part, n): messages to standard output. */
+static void grams_write(struct iovec *part, int n)
+{
+	static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
+	struct flow f = { .to = { .kind = CONSOLE, .fd = STDOUT_FILENO } };
+
+	pthread_mutex_lock(&output);
+	if (flow_write_parts(&f, part, n) != ENDED)
+		output_failed();
+	pthread_mutex_unlock(&output);
 }
 
 /* port_thread(p): one of several sockets of a port; its failure ends all. */
@@ -7387,7 +8354,7 @@ static void *port_thread(void *arg)
  */
 static int ports_run(const struct options *o, struct listeners *ls,
 	struct peers *peers,
-	void (*heard)(struct port *, const char *, size_t, const struct gram *),
+	bool (*heard)(struct port *, const char *, size_t, const struct gram *),
 	const void *arg)
 {
 	static struct port ports[LISTENERS];
@@ -7402,9 +8369,12 @@ static int ports_run(const struct options *o, struct listeners *ls,
 	for (int i = 0; i <= last; i++) {
 		ports[i] = (struct port){ .fd = ls->fd[i].fd,
 			.connected = !o->listen,
+			.dump = o->dump,
+			.named = o->keep,
 			.access = ls->access,
 			.peers = peers,
 			.heard = heard,
+			.write = grams_write,
 			.arg = (void *)(uintptr_t)(arg ? arg : o),
 			.reads = &reads,
 			.silence.limit = limit };
@@ -7495,6 +8465,9 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 		.hears = &h->peers, .tells = h->self.hears, .fd = fd
 	};
 	struct chat *chat = h->chat ? chat_new() : NULL;
+	struct shape shape = shape_of(o, true, false);
+	char text[ADDR_TEXT];
+	struct tap tap;
 	enum outcome how;
 
 	if (h->chat && !chat) {
@@ -7513,6 +8486,8 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 				       : member_take };
 	m.flow.session = &m;
 	m.flow.lean = true;
+	shape.lines = o->lines && !chat;
+	m.flow.tap = tap_open(&tap, &shape, tap_name(o, peer, text), NULL);
 	if (o->idle < NEVER) {
 		m.flow.tick = member_tick;
 		m.flow.span = tick_span(o->idle, NEVER, NEVER);
@@ -7536,6 +8511,7 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 	if (!m.gone && how != NOT_READ)
 		stream_settle(fd, farewell, m.fin);
 	stream_close(fd, o->reset || m.evicted);
+	tap_close(m.flow.tap);
 	return m.lost ? -1 : 0;
 }
 
@@ -7566,7 +8542,11 @@ static void *hub_input(void *arg)
 				  .gate = room_wait_for_peer,
 				  .arg = &h->peers },
 		.to = { .kind = SINK, .take = member_take, .arg = &h->self } };
+	struct shape shape = shape_of(h->o, false, true);
+	struct tap tap;
 
+	shape.lines = h->o->lines && !h->chat;
+	f.tap = tap_open(&tap, &shape, "*", NULL);
 	if (h->chat)
 		f.to = (struct end){
 			.kind = SINK, .take = chat_take, .arg = h->chat
@@ -7617,24 +8597,17 @@ static int hub_run(const struct options *o)
 }
 
 /* grams_heard(p, buf, n, from): a message of a hub, or of -luk. */
-static void grams_heard(
+static bool grams_heard(
 	struct port *p, const char *buf, size_t n, const struct gram *from)
 {
-	static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
 	const struct options *o = p->arg;
-	struct flow f = { .to = { .kind = CONSOLE, .fd = STDOUT_FILENO } };
 
 	pthread_mutex_lock(&p->peers->lock);
 	peers_note(p->peers, p->fd, from);
 	if (o->hub && peers_send(p->peers, buf, n, from) < 0)
 		say("a datagram of %zu bytes is too long for a peer", n);
 	pthread_mutex_unlock(&p->peers->lock);
-	if (n == 0 || o->send_only)
-		return;
-	pthread_mutex_lock(&output);
-	if (flow_write(&f, buf, n) != ENDED)
-		output_failed();
-	pthread_mutex_unlock(&output);
+	return n > 0 && !o->send_only;
 }
 
 /* peers_wait(peers): the gate of the console: nobody there, no reading. */
@@ -7661,18 +8634,29 @@ static int peers_take(void *arg, const char *buf, size_t n)
 	return result;
 }
 
-/* grams_input(peers): the thread that sends the console's input to all. */
+struct grams { /* -luk, -lub */
+	const struct options *o;
+	struct peers peers;
+};
+
+/* grams_input(grams): the thread that sends the console's input to all. */
 static void *grams_input(void *arg)
 {
+	struct grams *g = arg;
 	struct flow f = { .from = { .kind = CONSOLE,
 				  .fd = STDIN_FILENO,
 				  .gate = peers_wait,
-				  .arg = arg },
+				  .arg = &g->peers },
 		.to = { .kind = SINK,
 			.take = peers_take,
-			.arg = arg,
+			.arg = &g->peers,
 			.most = DATAGRAM_OUT } };
-	enum outcome how = pump(&f);
+	struct shape shape = shape_of(g->o, false, true);
+	struct tap tap;
+	enum outcome how;
+
+	f.tap = tap_open(&tap, &shape, "*", NULL);
+	how = pump(&f);
 
 	if (how == NOT_WRITTEN) {
 		say("send failed: %s", why.text);
@@ -7686,20 +8670,21 @@ static void *grams_input(void *arg)
 /* grams_run(o): -luk and -lub: the peers are the addresses heard from. */
 static int grams_run(const struct options *o)
 {
-	static struct peers peers;
+	static struct grams g;
 	struct listeners ls;
 
-	pthread_mutex_init(&peers.lock, NULL);
-	signal_init(&peers.came);
-	peers.most = o->most > 0 ? o->most : PEERS;
-	peers.memory = o->idle < NEVER ? o->idle : remembered;
+	g.o = o;
+	pthread_mutex_init(&g.peers.lock, NULL);
+	signal_init(&g.peers.came);
+	g.peers.most = o->most > 0 ? o->most : PEERS;
+	g.peers.memory = o->idle < NEVER ? o->idle : remembered;
 	if (open_listeners(o, &ls) < 0)
 		return complain();
-	if (!o->recv_only && thread_start(grams_input, &peers, 0) < 0) {
+	if (!o->recv_only && thread_start(grams_input, &g, 0) < 0) {
 		fail("cannot start a thread:");
 		return complain();
 	}
-	return ports_run(o, &ls, &peers, grams_heard, NULL);
+	return ports_run(o, &ls, &g.peers, grams_heard, NULL);
 }
 
 static int mode_many(const struct options *o)
@@ -7708,47 +8693,357 @@ static int mode_many(const struct options *o)
 }
 
 /*
- * probe_datagram(o, fd, place): whether an empty datagram is answered; silence
- * may mean an open port or a filter.
+ * Many ports at once: each worker tests the next one, until there is none.
+ * What was found is said in the order of the ports: as far as head nothing
+ * will change any more.
  */
-static int probe_datagram(const struct options *o, int fd, const char *place)
-{
-	char scrap;
-	ssize_t n;
+struct scan {
+	const struct options *o;
+	int64_t over;          /* --max-time */
+	int64_t end;           /* of --retry */
+	struct addr_list list; /* count 0: not yet resolved */
+	struct addr local;
+	pthread_mutex_t lock;   /* guards what follows */
+	pthread_cond_t changed; /* there is something to show, or no worker */
+	int workers;
+	int next, head, shown;   /* ports: to be tested, known, said */
+	int64_t start;           /* -i: not before this */
+	bool news;               /* up to head there is something to show */
+	bool hopeless;           /* the local end is not to be had */
+	int last_port;           /* the highest one that is not open */
+	struct why last, broken; /* why that is; why another failed */
+	enum found {
+		UNASKED,
+		ASKED,
+		OPEN,
+		MUTE,
+		SHUT,
+		UNREACHABLE,
+		BROKEN,
+		FOUNDS
+	} found[PORTS];
+	unsigned char which[PORTS]; /* the address */
+	char *said[PORTS];          /* for -v: why it is not open; or NULL */
+};
 
-	sock_timeouts(fd, o->wait);
-	do {
-		n = send(fd, "", 0, 0);
-	} while (n < 0 && errno == EINTR);
-	do {
-		n = n < 0 ? n : recv(fd, &scrap, 1, 0);
-	} while (n < 0 && errno == EINTR);
-	if (n >= 0)
+/* scan_next(s): the port to be tested now, once it is time; 0: none. */
+static int scan_next(struct scan *s)
+{
+	int64_t early = 0;
+	int port;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->next < PORTS && s->found[s->next] != ASKED)
+		s->next++;
+	port = s->next < PORTS ? s->next++ : 0;
+	if (port > 0 && s->o->interval > 0) {
+		early = s->start - now();
+		s->start = after((early > 0 ? early : 0) + s->o->interval);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (early > 0)
+		pause_for(early);
+	return port;
+}
+
+/* scan_test(s, list, port, which): what the port is, and at which address. */
+static enum found scan_test(
+	struct scan *s, struct addr_list *list, int port, int *which)
+{
+	struct race r = { .target = &s->o->target,
+		.prefs = &s->o->prefs,
+		.deadline = after(s->o->wait),
+		.local = s->local,
+		.list = list };
+	struct target through = s->o->target;
+	struct addr peer;
+	int fd;
+
+	if (r.deadline > s->end)
+		r.deadline = s->end;
+	for (int i = 0; i < list->count; i++)
+		addr_set_port(&list->at[i], port);
+	through.port = port;
+	fd = s->o->prefs.proxy
+		? dial_way(&through, &s->o->prefs, r.deadline, &peer)
+		: race_run(&r, &peer);
+	*which = r.last;
+	if (fd >= 0) {
+		stream_close(fd, s->o->reset);
+		return OPEN;
+	}
+	if (r.hopeless)
+		return ASKED;
+	if (why.status == TIMED_OUT)
+		return MUTE;
+	if (why.error == EHOSTUNREACH || why.error == ENETUNREACH)
+		return UNREACHABLE;
+	return why.error == ECONNREFUSED ? SHUT : BROKEN;
+}
+
+/* scan_visible(s, port): something is to be said about it. */
+static bool scan_visible(const struct scan *s, int port)
+{
+	return s->found[port] == OPEN || s->said[port] ||
+		(s->found[port] == MUTE && s->o->udp);
+}
+
+/* scan_advance(s, all): move head as far as it is known, or wanted. */
+static void scan_advance(struct scan *s, bool all)
+{
+	for (; s->head < PORTS; s->head++) {
+		enum found f = s->found[s->head];
+
+		if (!all &&
+			(f == ASKED ||
+				(s->o->retry > 0 && f != UNASKED && f != OPEN)))
+			return;
+		s->news = s->news || scan_visible(s, s->head);
+	}
+}
+
+/* scan_failed(s, port, found): it is not open; keep the reason in why. */
+static void scan_failed(struct scan *s, int port, enum found found)
+{
+	if (found == ASKED) { /* it could not be tested, nor can others */
+		s->hopeless = true;
+		s->next = PORTS;
+	}
+	if (found == ASKED || found == BROKEN)
+		s->broken = why;
+	if (s->last.text[0] == '\0' || port > s->last_port) {
+		s->last = why;
+		s->last_port = port;
+	}
+	if (loudness > 0 && found != ASKED) {
+		free(s->said[port]);
+		s->said[port] = strdup(why.text);
+	}
+}
+
+/* scan_note(s, port, found, which): unless time is over. */
+static void scan_note(struct scan *s, int port, enum found found, int which)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->head < PORTS) {
+		s->found[port] = found;
+		s->which[port] = (unsigned char)which;
+		if (found != OPEN)
+			scan_failed(s, port, found);
+		scan_advance(s, false);
+		if (s->news)
+			pthread_cond_signal(&s->changed);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void *scan_work(void *arg)
+{
+	struct scan *s = arg;
+	struct addr_list list = s->list;
+	enum found found;
+	int port, which;
+
+	while ((port = scan_next(s)) > 0) {
+		found = scan_test(s, &list, port, &which);
+		scan_note(s, port, found, which);
+	}
+	pthread_mutex_lock(&s->lock);
+	if (--s->workers == 0)
+		pthread_cond_signal(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/* scan_say(s, port): one line each for standard output and standard error. */
+static void scan_say(const struct scan *s, int port)
+{
+	struct target t = s->o->target;
+	struct addr a = s->list.at[s->which[port]];
+	char host[ADDR_TEXT], name[32], line[PLACE_TEXT];
+
+	addr_set_port(&a, port);
+	t.port = port;
+	if (s->found[port] == OPEN)
+		tell_connected(&t, &a);
+	else if (s->said[port])
+		say("%s", s->said[port]);
+	if (s->found[port] != OPEN && !(s->found[port] == MUTE && s->o->udp))
+		return;
+	service_name(&t, port, name);
+	snprintf(line, sizeof(line), "%.255s %d %s %s%s%s\n",
+		s->o->prefs.proxy ? t.host : addr_host(&a, host), port,
+		s->found[port] == OPEN ? "open" : "open|filtered",
+		target_kind(&t), *name ? "/" : "", name);
+	if (write_whole(STDOUT_FILENO, line, strlen(line)) < 0) {
+		fail("write to standard output failed:");
+		output_failed();
+	}
+}
+
+/* scan_show(s): say what is known, up to head; with the lock held. */
+static void scan_show(struct scan *s)
+{
+	int to = s->head;
+
+	s->news = false;
+	pthread_mutex_unlock(&s->lock);
+	for (; s->shown < to; s->shown++)
+		if (scan_visible(s, s->shown))
+			scan_say(s, s->shown);
+	pthread_mutex_lock(&s->lock);
+}
+
+/* scan_width(o, list, n): how many of n ports can be tested at once. */
+static int scan_width(const struct options *o, const struct addr_list *list)
+{
+	struct rlimit files;
+	int64_t n = o->parallel, room;
+
+	if (o->prefs.source_port > 0 && (o->udp || !o->prefs.reuseaddr))
+		return 1;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < PLENTY) {
+		room = ((int64_t)files.rlim_cur - 8) / list->count;
+		n = room < 1 ? 1 : room < n ? room : n;
+	}
+	return (int)n;
+}
+
+/*
+ * scan_threads(s, n): run n workers, fewer when there are not so many threads,
+ * and show what they find until they are done, or --max-time has passed.
+ */
+static int scan_threads(struct scan *s, int n)
+{
+	bool in_time = true;
+
+	pthread_mutex_lock(&s->lock);
+	s->next = 1;
+	for (s->workers = 0; s->workers < n; s->workers++)
+		if (pool_run(scan_work, s) < 0)
+			break;
+	if (s->workers == 0) {
+		s->workers = 1;
+		pthread_mutex_unlock(&s->lock);
+		scan_work(s);
+		pthread_mutex_lock(&s->lock);
+	}
+	while (s->workers > 0 && in_time) {
+		scan_show(s);
+		while (s->workers > 0 && !s->news && in_time)
+			in_time = signal_wait(&s->changed, &s->lock, s->over);
+	}
+	s->next = PORTS;
+	pthread_mutex_unlock(&s->lock);
+	if (!in_time)
+		fail_as(TIMED_OUT, "the time of --max-time passed");
+	return in_time ? 0 : HOPELESS;
+}
+
+/* scan_resolve(s): both ends. */
+static int scan_resolve(struct scan *s)
+{
+	const struct options *o = s->o;
+	int64_t limit = after(o->wait);
+
+	if (limit > s->end)
+		limit = s->end;
+	if (limit > s->over)
+		limit = s->over;
+	s->list.count = 1; /* a proxy resolves it */
+	if (o->prefs.proxy ||
+		dial_ends(&o->target, &o->prefs, limit, &s->list, &s->local) ==
+			0)
 		return 0;
-	if (errno == EAGAIN || errno == EWOULDBLOCK)
-		return fail_as(TIMED_OUT,
-			"probe of %s: no answer: open or "
-			"filtered",
-			place);
-	return fail("probe of %s failed:", place);
+	s->list.count = 0;
+	return -1;
+}
+
+/* scan_round(s, end): test what is not open; -1 when not all is open then. */
+static int scan_round(void *arg, int64_t end)
+{
+	struct scan *s = arg;
+	int n = 0, width;
+
+	s->end = end;
+	if (s->list.count == 0 && scan_resolve(s) < 0)
+		return -1;
+	for (int port = 1; port < PORTS; port++)
+		if (s->o->ports->has[port] && s->found[port] != OPEN) {
+			s->found[port] = ASKED;
+			n++;
+		}
+	s->last.text[0] = '\0';
+	width = scan_width(s->o, &s->list);
+	if (scan_threads(s, n < width ? n : width) < 0)
+		return HOPELESS;
+	why = s->hopeless ? s->broken : s->last;
+	return s->hopeless ? HOPELESS : s->last.text[0] ? -1 : 0;
+}
+
+/* scan_verdict(s): the exit status; that no port is open is said. */
+static int scan_verdict(const struct scan *s)
+{
+	static const char *const words[FOUNDS] = { [MUTE] = "silent",
+		[SHUT] = "refused",
+		[UNREACHABLE] = "unreachable",
+		[BROKEN] = "failed" };
+	static const enum found order[] = { SHUT, MUTE, UNREACHABLE, BROKEN };
+	int count[FOUNDS] = { 0 };
+	char text[160] = "";
+	size_t n = 0;
+
+	for (int port = 1; port < PORTS; port++)
+		count[s->found[port]]++;
+	if (count[OPEN] > 0)
+		return DONE;
+	for (size_t i = 0; i < COUNT(order); i++)
+		if (count[order[i]] > 0)
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+				"%s %d %s", n > 0 ? "," : ":", count[order[i]],
+				words[order[i]]);
+	say("no port of %.255s is open%s%s%s%s", s->o->target.host, text,
+		count[BROKEN] ? " (" : "", count[BROKEN] ? s->broken.text : "",
+		count[BROKEN] ? ")" : "");
+	return count[MUTE] == s->o->ports->count ? TIMED_OUT : FAILED;
+}
+
+/* mode_scan(o): -z with several ports: which of them are open. */
+static int mode_scan(const struct options *o)
+{
+	static struct scan s = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	int64_t retry = o->retry < o->max_time ? o->retry : o->max_time;
+	struct why reason;
+	int result;
+
+	s.o = o;
+	s.over = after(o->max_time);
+	signal_init(&s.changed);
+	result = persist(retry, scan_round, &s);
+	reason = why;
+	pthread_mutex_lock(&s.lock);
+	scan_advance(&s, true);
+	scan_show(&s);
+	if (result == -1 && retry == 0 && s.list.count > 0)
+		return scan_verdict(&s);
+	why = reason;
+	if (result == HOPELESS) /* maybe workers are still at it */
+		finish(complain());
+	return result < 0 ? complain() : DONE;
 }
 
 /* mode_zero(o): connect and close; only the exit status and -v tell. */
 static int mode_zero(const struct options *o)
 {
 	struct addr peer;
-	char place[PLACE_TEXT];
-	int fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, &peer);
-	int result = 0;
+	int fd;
 
+	if (o->ports)
+		return mode_scan(o);
+	fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, &peer);
 	if (fd < 0)
 		return complain();
-	if (o->udp)
-		result = probe_datagram(
-			o, fd, target_place(&o->target, &peer, place));
 	stream_close(fd, o->reset);
-	if (result < 0)
-		return complain();
 	tell_connected(&o->target, &peer);
 	return DONE;
 }
@@ -7776,7 +9071,7 @@ static int silent_too_long(const struct options *o, const char *place)
 }
 
 /* One datagram peer's command or connection: what the links are told. */
-static void links_message(
+static bool links_message(
 	struct port *p, const char *buf, size_t n, const struct gram *from)
 {
 	struct addr shown = from->peer;
@@ -7785,6 +9080,7 @@ static void links_message(
 	addr_unmap(&shown);
 	if (links_heard(p->arg, p->fd, buf, n, from))
 		tell("Connection received on %s", addr_text(&shown, text));
+	return false;
 }
 
 _Noreturn static void links_ended(int status)
@@ -7803,6 +9099,7 @@ static void links_prepare(
 	if (o->keep && all->memory == NEVER)
 		all->memory = remembered;
 	all->ended = links_ended;
+	all->shape = shape_of(o, false, true);
 	all->arg = o;
 }
 
@@ -7913,10 +9210,11 @@ static int command_session(
 	struct addr local = sock_name(fd), remote = *peer;
 	struct command c = { .watch = -1 };
 	struct variables v;
+	struct tap taps[2], *tap[2];
 	char place[PLACE_TEXT];
 	int64_t limit = silence_limit(o);
 	int pair[2] = { -1, fd }, result;
-	bool limited = false;
+	bool limited = false, bridged;
 
 	if (o->prefs.proxy) {
 		anyone = o->target;
@@ -7925,7 +9223,9 @@ static int command_session(
 	}
 	variables_fill(&v, SOCK_STREAM, &local, &remote);
 	target_place(&anyone, peer, place);
-	if (limit < NEVER && pair_new(pair, SOCK_STREAM) < 0)
+	taps_open(o, taps, peer, &tap[0], &tap[1]);
+	bridged = limit < NEVER || tap[0];
+	if (bridged && pair_new(pair, SOCK_STREAM) < 0)
 		result = fail("cannot create a pair of sockets:");
 	else
 		result = command_begin(o, &c, &v, pair[1]);
@@ -7937,9 +9237,9 @@ static int command_session(
 		stream_close(fd, true);
 		return -1;
 	}
-	result = limit == NEVER
-		? command_serve(&c, fd, o->reset, place)
-		: command_bridged(&c, fd, pair[0], limit, place, &limited);
+	result = bridged
+		? command_bridged(&c, fd, pair[0], limit, tap, place, &limited)
+		: command_serve(&c, fd, o->reset, place);
 	command_forget(&c);
 	*status = c.status;
 	return limited && result == 0 ? silent_too_long(o, place) : result;
@@ -7988,7 +9288,8 @@ static int forward_gram(struct links *all, struct link *l, int ends[2])
 	struct addr target;
 	int fd = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &target);
 
-	(void)l;
+	if (fd >= 0 && !sock_is_connected(fd))
+		l->group.peer = target;
 	ends[0] = ends[1] = fd;
 	return fd < 0 ? -1 : 0;
 }
@@ -8054,6 +9355,7 @@ static int forward_session(
 {
 	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
 	char place[PLACE_TEXT];
+	struct tap taps[2];
 	struct bridge b;
 	struct addr target;
 	int other =
@@ -8065,6 +9367,7 @@ static int forward_session(
 		return -1;
 	}
 	tell_connected(&o->onward, &target);
+	taps_open(o, taps, peer, &b.tap[0], &b.tap[1]);
 	result = bridge_run(&b, fd, other, silence_limit(o), false);
 	if (result == 0 && b.broken && b.culprit == 1)
 		target_place(&o->onward, &target, place);
@@ -8182,11 +9485,11 @@ static enum mode_id mode_of(const struct options *o)
  *
  * One table names every option: how it is written, what it sets, and for each
  * mode whether it acts (+), is accepted without effect (.), or is refused (-).
- * A mode's mark may depend on the socket: s acts on streams only, d on
- * UDP only, u on datagrams only, o on the outgoing side of a forward, b on either side of it;
- * blank: the option itself makes another mode.  The second string says the
- * same for TCP, UDP, Unix streams and Unix datagrams; the stricter of the two
- * counts.
+ * A mode's mark may depend on the socket: s acts on streams only, d on UDP
+ * only, u on datagrams only, o on the outgoing side of a forward, b on either
+ * side of it; blank: the option itself makes another mode.  The second string
+ * says the same for TCP, UDP, Unix streams and Unix datagrams; the stricter of
+ * the two counts.
  */
 struct option_spec {
 	char letter; /* 0: there is only the long name */
@@ -8291,6 +9594,16 @@ static int set_bytes(struct options *o, const struct option_spec *spec,
 	if (!*arg)
 		return fail_as(MISUSED, "%s: \"\" is empty", what);
 	return parse_escapes(what, arg, to);
+}
+
+/* set_expect: the same for a text that is waited for. */
+static int set_expect(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	return set_bytes(o, spec, what, arg) < 0 ||
+			needle_init(&o->expect, &o->expect.text) < 0
+		? -1
+		: 0;
 }
 
 /* set_proxy_type: nc.openbsd's words, and ncat's. */
@@ -8478,7 +9791,7 @@ static const struct option_spec specs[] = {
 	{ 0, "send", "STR", "STR (\\r \\n \\t \\0 \\xHH) instead of input",
 		"++-----------u", "++++", set_bytes, AT(send), 0, 0 },
 	{ 0, "expect", "STR", "succeed as soon as STR has been received",
-		"++------------", "++++", set_bytes, AT(expect), 0, 0 },
+		"++------------", "++++", set_expect, AT(expect.text), 0, 0 },
 	{ 'W', "recvlimit", "N", "end after N datagrams", "++------------",
 		"-+-+", set_number, AT(grams), 1, INT_MAX },
 	{ 0, "recv-bytes", "SIZE", "end after exactly SIZE bytes",
@@ -8588,7 +9901,7 @@ static const struct option_spec specs[] = {
 		INT_MAX },
 	{ 'f', "background", NULL,
 		"detach once listening; a port that was 0 is printed",
-		"----++---++++-", "++++", set_flag, AT(background), true, 0 },
+		"-++-++++-++++-", "++++", set_flag, AT(background), true, 0 },
 };
 /* clang-format on */
 
@@ -8604,6 +9917,8 @@ static const char *const clashes[][2] = {
 	{ "send-only", "expect" },
 	{ "send-only", "recvlimit" },
 	{ "send-only", "recv-bytes" },
+	{ "expect", "recvlimit" },
+	{ "expect", "recv-bytes" },
 	{ "fd-pass", "send-only" },
 	{ "fd-pass", "no-shutdown" },
 	{ "fd-pass", "send" },
@@ -8709,6 +10024,14 @@ static int options_check(const struct options *o, const struct given *g)
 			return fail_as(MISUSED, "%s makes no sense with %s",
 				g->text[a], g->text[b]);
 	}
+	a = spec_named("background");
+	if (g->text[a][0] &&
+		(mode == LISTEN || mode == KEEP || mode == HUB ||
+			mode == CHAT) &&
+		!(o->recv_only && (o->output || o->hex_dump)))
+		return fail_as(MISUSED,
+			"%s makes no sense %s but with -d and -o", g->text[a],
+			modes[mode].phrase);
 	a = spec_named("no-reuseaddr");
 	if (g->text[a][0] && !o->listen && !o->port_text)
 		return fail_as(MISUSED, "%s makes no sense without -l or -p",
@@ -8810,7 +10133,7 @@ static int no_command(const struct options *o, const struct given *g)
 static int inherited_check(struct options *o, const struct given *g)
 {
 	static const char *const idle[] = { "ipv4", "ipv6", "backlog",
-		"reuseport", "no-reuseaddr", "mode" };
+		"reuseport", "no-reuseaddr", "mode", "mptcp" };
 	int i;
 
 	o->inherited = o->listen ? inherited_count() : 0;
@@ -8883,12 +10206,17 @@ static int operands_find(const struct options *o, const struct given *g,
 /* operands_of_ip(o, g): [host] port, host:port, or -p with -l. */
 static int operands_of_ip(struct options *o, const struct given *g)
 {
+	static struct ports ports;
 	char *host, *port;
 
 	if (no_command(o, g) < 0 || operands_find(o, g, &host, &port) < 0)
 		return -1;
 	if (host && !*host)
 		return fail_as(MISUSED, "the host \"\" is empty");
+	if (o->command && o->listen && o->prefs.interface && !host)
+		return fail_as(MISUSED,
+			"a command without a host is for loopback only: name "
+			"0.0.0.0 or :: with --interface");
 	o->target.host = host;
 	if (o->port_text &&
 		parse_port(g->text[spec_named("source-port")], o->port_text,
@@ -8906,6 +10234,10 @@ static int operands_of_ip(struct options *o, const struct given *g)
 		return fail_as(MISUSED,
 			o->listen ? "-l needs a port"
 				  : "a host and a port are needed");
+	if (o->zero && is_port_list(port)) {
+		o->ports = &ports;
+		return parse_ports("port", port, &o->target, &ports);
+	}
 	return parse_port(
 		"port", port, &o->target, o->listen ? 0 : 1, &o->target.port);
 }
@@ -8975,7 +10307,10 @@ static void options_settle(struct options *o)
 	o->target.family = o->four ? AF_INET : o->six ? AF_INET6 : AF_UNSPEC;
 	if (o->prefs.keepalive < 0)
 		o->prefs.keepalive = o->keep || o->forward;
-	if (mode == PROBE && o->wait == NEVER)
+	if (mode != PROBE)
+		return;
+	o->prefs.probe = o->udp ? &o->send : NULL;
+	if (o->wait == NEVER)
 		o->wait = 2 * SECOND;
 }
 
@@ -9403,10 +10738,15 @@ static void raise_descriptor_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* max_time_run(span): the thread that ends everything when it is time. */
+/*
+ * max_time_run(o): the thread that ends everything when it is time.  A scan
+ * looks itself, and has two seconds to say what it found.
+ */
 static void *max_time_run(void *arg)
 {
-	pause_for(*(const int64_t *)arg);
+	const struct options *o = arg;
+
+	pause_for(o->max_time + (o->ports ? 2 * SECOND : 0));
 	say("the time of --max-time passed");
 	finish(TIMED_OUT);
 }
@@ -9431,13 +10771,12 @@ static int prepare(struct options *o)
 		return fail_as(MISUSED,
 			"--ready-fd: descriptor %lld is not open for writing",
 			(long long)o->ready_fd);
-	if (o->background && background_start(o) < 0)
+	if (dump_open(o) < 0 || (o->background && background_start(o) < 0))
 		return -1;
 	raise_descriptor_limit();
 	if (guard_start(o) < 0)
 		return -1;
-	if (o->max_time < NEVER &&
-		thread_start(max_time_run, &o->max_time, 0) < 0)
+	if (o->max_time < NEVER && thread_start(max_time_run, o, 0) < 0)
 		return fail("cannot start a thread:");
 	return 0;
 }
