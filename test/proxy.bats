@@ -392,6 +392,16 @@ late() {
 	[[ $output == *" $place "* ]]
 }
 
+@test "-z: several ports, each asked of the proxy" {
+	for type in 4 5 connect; do
+		proxy $type --refuse 1
+		run sockcat -z -w 20 --parallel 1 "${via[@]}" some.host 4001-4003
+		[ "$status" -eq 0 ]
+		[ "$output" = 'some.host 4002 open tcp
+some.host 4003 open tcp' ]
+	done
+}
+
 @test "-c: the command talks through the proxy" {
 	for type in 4 5 connect; do
 		proxy $type --early $'early\n'
