@@ -8019,7 +8019,7 @@ static struct rules relay_rules(const struct options *o, const char *place)
 		.reset = o->reset,
 		.listening = o->listen,
 		.patient = o->prefs.proxy && !o->shutdown_given &&
-			!o->send_only && o->quit > 0,
+			!o->no_shutdown && !o->send_only && o->quit > 0,
 		.terminal = !o->send.at && isatty(STDIN_FILENO),
 		.place = place,
 	};

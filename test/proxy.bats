@@ -474,8 +474,7 @@ real() {
 	ended up 0
 	same up in
 	peer_py down source.py --file "$T/in"
-	sockcat --no-shutdown "${via[@]}" 127.0.0.1 "$PORT" </dev/null \
-		>"$T/got"
+	sockcat -d --no-shutdown "${via[@]}" 127.0.0.1 "$PORT" >"$T/got"
 	same got in
 	ended down 0
 	free_port
