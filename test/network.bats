@@ -185,6 +185,26 @@ python_at() {
 	[ "${#lines[@]}" -eq 1 ]
 }
 
+@test "--interface and -s toward a proxy, whatever the target is" {
+	machines
+	listen_at "$B" px -k -d 10.99.0.9 0
+	listen_at "$B" six -k -d fe80::2%two 0
+	six=$PORT
+	PORT=$(sed -n 's/^Listening on .* //p' "$T/px.err")
+	start_at "$A" c1 -x "10.99.0.9:$PORT" --interface two 10.77.1.2 9
+	wait_line px.err '^Connection received on 10.77.2.1 '
+	start_at "$A" c2 -x "10.99.0.9:$PORT" -s 10.77.2.1 fd77:1::2 9
+	wait_lines px.err '^Connection received on 10.77.2.1 ' 2
+	start_at "$A" c3 -x "[fe80::2%two]:$six" 10.77.1.2 9
+	wait_lines six.err '^Connection received on fe80::1%two ' 1
+	start_at "$A" c4 -x "[fe80::2]:$six" --interface two some.name 9
+	wait_lines six.err '^Connection received on fe80::1%two ' 2
+	listen_at "$A" fwd -k -x "10.99.0.9:$PORT" --interface two \
+		--forward some.name:9 127.0.0.1 0
+	start_at "$A" c5 127.0.0.1 "$PORT"
+	wait_lines px.err '^Connection received on 10.77.2.1 ' 3
+}
+
 @test "--forward: --interface and -s are for the way on alone" {
 	machines
 	listen_at "$B" srv -k -e 10.99.0.9 0
