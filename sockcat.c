@@ -9508,7 +9508,9 @@ static int option_refused(const struct option_spec *spec, const char *text,
 	bool unix_only = sock && sock[0] == '-' && sock[1] == '-';
 	bool datagrams = sock && !unix_only && sock[0] == '-';
 
-	if (spec->on_mode[mode] == 's')
+	if (spec->on_mode[mode] == 'o' && o->onward.path)
+		with = "with a Unix-domain socket as the target of --forward";
+	else if (spec->on_mode[mode] == 's')
 		with = "with -u in this mode";
 	else if (spec->on_mode[mode] == 'd')
 		with = o->unixsock ? "with -U without -l" : "without -l or -u";
@@ -9536,13 +9538,7 @@ static int spec_named(const char *name)
 static int options_check(const struct options *o, const struct given *g)
 {
 	enum mode_id mode = mode_of(o);
-	int a = spec_named("source"), b;
-
-	if (g->text[a][0] && o->forward && o->onward.path)
-		return fail_as(MISUSED,
-			"%s makes no sense with a Unix-domain socket as the "
-			"target of --forward",
-			g->text[a]);
+	int a, b;
 
 	for (int i = 0; i < SPECS; i++)
 		if (g->text[i][0] && option_mark(&specs[i], mode, o) == '-')

@@ -134,6 +134,8 @@ python_at() {
 	run -2 sockcat --interface '' 127.0.0.1 9
 	run -2 sockcat -U --interface lo "$T/s"
 	run -2 sockcat -lU --interface lo "$T/s"
+	run -2 sockcat -l --forward "unix:$T/s" --interface lo 0
+	[[ $output == *"--interface makes no sense with a Unix-domain socket as the target of --forward"* ]]
 	# A command is for loopback only; that would be another interface.
 	run -2 sockcat -lk -c cat --interface lo 0
 	[[ $output == *"name 0.0.0.0 or :: with --interface"* ]]
