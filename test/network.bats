@@ -388,6 +388,8 @@ for i in range(n):
 	row "[ff02::77%two]:$six"
 	row --interface two ff05::77 "$wide"
 	none_wrong
+	run -0 at "$A" -z -u -w 20 --interface one 239.1.2.3 "$four"
+	run -0 at "$A" -z -u -w 20 ff02::77%two "$six"
 	# Who asks on the other cable is not heard.
 	run -0 at "$A" -u --interface two 239.1.2.3 "$four" <<<hello
 	[ "$output" = '' ]
