@@ -2215,18 +2215,20 @@ static void race_failed(struct race *r, int which, int error)
 }
 
 /*
- * probe_send(fd, probe): 0, also when there is no room for it.  What came
- * before fd was connected may be from anybody, and is no answer.
+ * probe_send(fd, probe, a): to a; 0, also when there is no room for it.  What
+ * came before fd was connected may be from anybody, and is no answer.
  */
-static int probe_send(int fd, const struct bytes *probe)
+static int probe_send(int fd, const struct bytes *probe, const struct addr *a)
 {
+	bool group = addr_is_multicast(a); /* fd is not connected to it */
 	char scrap;
 	ssize_t n;
 
 	while (recv(fd, &scrap, 1, MSG_DONTWAIT) >= 0)
 		continue;
 	do {
-		n = send(fd, probe->at, probe->size, MSG_DONTWAIT);
+		n = sendto(fd, probe->at, probe->size, MSG_DONTWAIT,
+			group ? &a->sa : NULL, group ? a->len : 0);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 && errno != EAGAIN && errno != EWOULDBLOCK ? -1 : 0;
 }
@@ -2259,7 +2261,7 @@ static bool race_start(struct race *r)
 		return false;
 	}
 	if (sock_connect(fd, t, r->prefs, a, r->deadline) < 0 ||
-		(probe && probe_send(fd, probe) < 0)) {
+		(probe && probe_send(fd, probe, a) < 0)) {
 		race_failed(r, which, errno);
 		close(fd);
 		return true;
@@ -9978,7 +9980,9 @@ static int option_refused(const struct option_spec *spec, const char *text,
 	bool unix_only = sock && sock[0] == '-' && sock[1] == '-';
 	bool datagrams = sock && !unix_only && sock[0] == '-';
 
-	if (spec->on_mode[mode] == 's')
+	if (spec->on_mode[mode] == 'o' && o->onward.path)
+		with = "with a Unix-domain socket as the target of --forward";
+	else if (spec->on_mode[mode] == 's')
 		with = "with -u in this mode";
 	else if (spec->on_mode[mode] == 'd')
 		with = o->unixsock ? "with -U without -l" : "without -l or -u";
@@ -10006,13 +10010,7 @@ static int spec_named(const char *name)
 static int options_check(const struct options *o, const struct given *g)
 {
 	enum mode_id mode = mode_of(o);
-	int a = spec_named("source"), b;
-
-	if (g->text[a][0] && o->forward && o->onward.path)
-		return fail_as(MISUSED,
-			"%s makes no sense with a Unix-domain socket as the "
-			"target of --forward",
-			g->text[a]);
+	int a, b;
 
 	for (int i = 0; i < SPECS; i++)
 		if (g->text[i][0] && option_mark(&specs[i], mode, o) == '-')
