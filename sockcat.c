@@ -863,7 +863,7 @@ static size_t parse_escape(const char *text, char *to)
 	}
 	if (*text != 'x' || hex_digit(text[1]) < 0 || hex_digit(text[2]) < 0)
 		return 0;
-	*to = (char)(hex_digit(text[1]) << 4 | hex_digit(text[2]));
+	*to = (char)(hex_digit(text[1]) * 16 + hex_digit(text[2]));
 	return 3;
 }
 
