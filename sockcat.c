@@ -104,18 +104,21 @@ static const int64_t reload_time = 30 * SECOND; /* names of --allow again */
 static const int64_t eviction = SECOND;         /* a laggard holds up others */
 static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 
-/* Service threads: 64 KiB, more where a sanitizer's frames need it. */
+/* A sanitizer has larger frames, and reads files for what it reports. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STACK_SIZE ((size_t)1024 * 1024)
+#define SANITIZED 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
 	__has_feature(memory_sanitizer)
-#define STACK_SIZE ((size_t)1024 * 1024)
+#define SANITIZED 1
 #endif
 #endif
-#ifndef STACK_SIZE
-#define STACK_SIZE ((size_t)64 * 1024)
+#ifndef SANITIZED
+#define SANITIZED 0
 #endif
+
+/* Of service threads. */
+#define STACK_SIZE ((size_t)(SANITIZED ? 1024 : 64) * 1024)
 
 /* The tests make reads, and moves without copying, as short as they like. */
 #ifndef CHUNK
@@ -125,8 +128,38 @@ static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 #define MOVE_CHUNK MOVE_SIZE
 #endif
 
+/*
+ * What a run still needs once it is set up; all else may be given up.
+ */
+enum { NO_PORT = -1, ANY_PORT = -2 };
+
+struct needs {
+	const char *made[3]; /* files made, renamed and removed, or NULL */
+	const char *met;     /* the Unix socket connected to, or NULL */
+	bool reads;          /* any file: names are looked up */
+	int bind, connect;   /* the TCP port */
+};
+
+/* directory_of(path, dir): where the file stands. */
+static const char *directory_of(const char *path, char dir[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(dir, PATH_MAX, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		slash ? path : ".");
+	return dir;
+}
+
+/* What may be read or written all along. */
+static const struct {
+	const char *path;
+	bool written;
+} common[] = { { "/etc/services", false }, { "/etc/nsswitch.conf", false },
+	{ "/dev/null", true } };
+
 #if defined(__linux__) && !defined(PORTABLE)
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 
@@ -269,9 +302,115 @@ static void pipe_grow(int fd)
 		(void)fcntl(fd, F_SETPIPE_SZ, MOVE_SIZE);
 }
 
+/* Landlock, by hand: not every system has its header. */
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule 445
+#define SYS_landlock_restrict_self 446
+#endif
+enum { RULE_PATH = 1, RULE_PORT = 2 }; /* sorts of rules */
+enum { TCP_BIND = 1, TCP_CONNECT = 2, SIGNALS = 2 };
+enum {
+	FILE_WRITE = 2,
+	FILE_READ = 4,
+	DIR_READ = 8,
+	FILE_REMOVE = 32,
+	FILE_MAKE = 256,
+	SOCK_MAKE = 512
+};
+
+static void allow_path(int rules, const char *path, uint64_t rights)
+{
+	struct {
+		uint64_t rights;
+		int32_t fd;
+	} rule = { rights, open(path, O_PATH | O_CLOEXEC) };
+
+	if (rule.fd < 0)
+		return;
+	(void)syscall(SYS_landlock_add_rule, rules, RULE_PATH, &rule, 0);
+	close(rule.fd);
+}
+
+static void allow_port(int rules, int port, uint64_t right)
+{
+	struct {
+		uint64_t rights, port;
+	} rule = { right, (uint64_t)port };
+
+	if (port >= 0)
+		(void)syscall(
+			SYS_landlock_add_rule, rules, RULE_PORT, &rule, 0);
+}
+
+/*
+ * confine(n): this thread, and those it starts from now on, give up for good
+ * what is not in n, as far as the kernel knows how.  The right to remove a
+ * file, or to make it, is one to all of its directory.
+ */
+static void confine(const struct needs *n)
+{
+	struct {
+		uint64_t files, ports, inside;
+	} given_up = { .ports = 0 };
+	char dir[PATH_MAX];
+	bool reads = n->reads || SANITIZED;
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
+	int rules;
+
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (abi < 1)
+		return;
+	/* 13 rights, and each of these versions knows one more. */
+	given_up.files = (1ULL << (13 + (abi > 1) + (abi > 2) + (abi > 4))) - 1;
+	if (reads)
+		given_up.files &= ~(uint64_t)(FILE_READ | DIR_READ);
+	if (abi > 3)
+		given_up.ports = (n->bind == ANY_PORT ? 0 : TCP_BIND) |
+			(n->connect == ANY_PORT ? 0 : TCP_CONNECT);
+	if (abi > 5)
+		given_up.inside = SIGNALS;
+	rules = (int)syscall(
+		SYS_landlock_create_ruleset, &given_up, sizeof(given_up), 0);
+	if (rules < 0)
+		return;
+	for (size_t i = 0; i < COUNT(common); i++)
+		allow_path(rules, common[i].path,
+			(reads ? 0 : FILE_READ) |
+				(common[i].written ? FILE_WRITE : 0));
+	for (size_t i = 0; i < COUNT(n->made); i++)
+		if (n->made[i])
+			allow_path(rules, directory_of(n->made[i], dir),
+				FILE_MAKE | SOCK_MAKE | FILE_REMOVE);
+	allow_port(rules, n->bind, TCP_BIND);
+	allow_port(rules, n->connect, TCP_CONNECT);
+	(void)syscall(SYS_landlock_restrict_self, rules, 0);
+	close(rules);
+}
+
 #else
 
 enum { HAVE_ABSTRACT = 0, HAVE_OUTQ = 0 };
+
+static void confine(const struct needs *n)
+{
+#ifdef __OpenBSD__
+	char dir[PATH_MAX];
+
+	for (size_t i = 0; i < COUNT(common); i++)
+		unveil(common[i].path, common[i].written ? "rw" : "r");
+	for (size_t i = 0; i < COUNT(n->made); i++)
+		if (n->made[i])
+			unveil(directory_of(n->made[i], dir), "rwc");
+	if (n->met)
+		unveil(n->met, "rw");
+	if (n->reads)
+		unveil("/", "r");
+	pledge("stdio rpath wpath cpath inet unix dns mcast sendfd", NULL);
+#else
+	(void)n, (void)directory_of, (void)common;
+#endif
+}
 
 struct policy {
 	char none;
@@ -2781,37 +2920,51 @@ static size_t listeners_text(
 	return n < size ? n : size - 1;
 }
 
-/*
- * port_file(path, text, n): write it whole: under another name, then renamed.
- * It is removed at the end.
- */
-static int port_file(const char *path, const char *text, size_t n)
+/* port_file_name(path, other): what it is called until it is whole. */
+static int port_file_name(const char *path, char other[PATH_MAX])
+{
+	if ((size_t)snprintf(other, PATH_MAX, "%s.%ld", path, (long)getpid()) <
+		PATH_MAX)
+		return 0;
+	errno = ENAMETOOLONG;
+	return fail("--port-file %s:", path);
+}
+
+/* port_file_open(path): under the other name; it is removed at the end. */
+static int port_file_open(const char *path)
 {
 	struct stat st;
 	char other[PATH_MAX];
-	int fd, result;
+	int fd;
 
-	if ((size_t)snprintf(other, sizeof(other), "%s.%ld", path,
-		    (long)getpid()) >= sizeof(other)) {
-		errno = ENAMETOOLONG;
-		return fail("--port-file %s:", path);
-	}
+	if (port_file_name(path, other) < 0)
+		return -1;
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
 		return fail(
 			"--port-file %s: it is there and is no regular file",
 			path);
-	pthread_mutex_lock(&litter.lock);
 	unlink(other);
 	fd = open(other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	result = fd >= 0 && write(fd, text, n) == (ssize_t)n ? 0 : -1;
-	if (fd >= 0 && close(fd) < 0)
-		result = -1;
-	if (result < 0 || rename(other, path) < 0) {
+	if (fd < 0)
+		return fail("--port-file %s:", path);
+	litter_keep(other);
+	return fd;
+}
+
+/* port_file(path, fd, text, n): write it whole, and give it its name. */
+static int port_file(const char *path, int fd, const char *text, size_t n)
+{
+	char other[PATH_MAX];
+	int result;
+
+	if (port_file_name(path, other) < 0)
+		return -1;
+	pthread_mutex_lock(&litter.lock);
+	result = write(fd, text, n) == (ssize_t)n ? 0 : -1;
+	if (close(fd) < 0 || result < 0 || rename(other, path) < 0)
 		result = fail("--port-file %s:", path);
-		unlink(other);
-	} else {
+	else
 		litter_keep(path);
-	}
 	pthread_mutex_unlock(&litter.lock);
 	return result;
 }
@@ -7826,6 +7979,7 @@ struct options {
 	struct target onward;               /* what that means */
 	struct access_sources access;       /* --allow, --deny and files */
 	const char *port_file;              /* or NULL */
+	int port_fd;                        /* ... while it has no name */
 	int64_t ready_fd;                   /* or -1 */
 	bool background;
 	int inherited;    /* so many sockets of LISTEN_FDS; 0: none */
@@ -7847,6 +8001,7 @@ struct options {
 	const char *proxy_auth; /* the file, or NULL */
 	struct proxy via;       /* what that means */
 	bool pass_fd;           /* -F */
+	bool no_sandbox;
 	struct prefs prefs;
 	struct target target;
 	const struct ports *ports; /* several, of -z; NULL: just one */
@@ -8096,7 +8251,7 @@ static int publish(const struct options *o, const struct listeners *ls)
 	char text[LISTENERS * 2 * ADDR_TEXT];
 	size_t n = listeners_text(ls, text, sizeof(text));
 
-	if (o->port_file && port_file(o->port_file, text, n) < 0)
+	if (o->port_file && port_file(o->port_file, o->port_fd, text, n) < 0)
 		return -1;
 	if (o->ready_fd >= 0 && write_whole((int)o->ready_fd, text, n) < 0)
 		return fail("--ready-fd %lld:", (long long)o->ready_fd);
@@ -9837,6 +9992,8 @@ static const struct option_spec specs[] = {
 	{ 'v', "verbose", NULL, "say what happens", ALL, set_loudness, 0, 1,
 		0 },
 	{ 0, "quiet", NULL, "not even errors", ALL, set_loudness, 0, -1, 0 },
+	{ 0, "no-sandbox", NULL, "keep all rights (for debugging)",
+		"++++++++---+++", "++++", set_flag, AT(no_sandbox), true, 0 },
 	{ 'h', "help", NULL, "this text", ALL, NULL, 0, 0, 0 },
 	{ 'V', "version", NULL, "the version", ALL, NULL, 0, 0, 0 },
 
@@ -10661,6 +10818,75 @@ static int guard_start(struct options *o)
 		: 0;
 }
 
+/* is_looked_up(t): its addresses will be asked for by name. */
+static bool is_looked_up(const struct target *t)
+{
+	struct target numeric = *t;
+	struct addr_list list;
+	struct why before = why;
+	bool is;
+
+	numeric.numeric = true;
+	is = t->host && target_resolve(&numeric, NEVER, &list) < 0;
+	why = before;
+	return is;
+}
+
+/* tcp_port(t): what rights to TCP are about. */
+static int tcp_port(const struct target *t)
+{
+	return t->path || t->type != SOCK_STREAM ? NO_PORT : t->port;
+}
+
+/* needs_of(o): what this run needs later. */
+static struct needs needs_of(const struct options *o)
+{
+	const struct prefs *p = &o->prefs;
+	const struct target *to = o->proxy ? &o->via.target
+		: o->forward               ? &o->onward
+		: o->listen                ? NULL
+					   : &o->target;
+	struct target source = { .host = p->source };
+	bool bound = p->source || p->source_port > 0;
+	struct needs n = { .bind = bound ? p->source_port : NO_PORT,
+		.connect = to ? tcp_port(to) : NO_PORT };
+
+	n.made[0] = o->port_file;
+	n.made[1] = o->listen ? o->target.path : NULL;
+	n.made[2] = to && to->path ? p->source : NULL;
+	n.met = to ? to->path : NULL;
+	/* The second of several addresses gets the port of the first. */
+	if (o->listen && !o->inherited)
+		n.bind = bound || o->target.port == 0 ? ANY_PORT
+						      : tcp_port(&o->target);
+	n.reads = o->access.count > 0 || (to && is_looked_up(to)) ||
+		(!n.made[2] && is_looked_up(&source)) ||
+		(o->listen && is_looked_up(&o->target));
+	if (n.reads || (o->ports && !o->proxy))
+		n.connect = ANY_PORT;
+	return n;
+}
+
+/*
+ * give_up(o): the rights that are needed no more; a command may need any.
+ * The names of services and the time zone are looked up once, which loads
+ * what the C library needs for it.
+ */
+static void give_up(const struct options *o)
+{
+	struct needs n;
+	char name[32];
+
+	if (o->command || o->no_sandbox)
+		return;
+	if (loudness > 0 || o->ports)
+		service_name(&o->target, 1, name);
+	if (o->hex_dump)
+		tzset();
+	n = needs_of(o);
+	confine(&n);
+}
+
 /* set_signals(): errors instead of SIGPIPE, EIO instead of a stop. */
 static void set_signals(void)
 {
@@ -10772,6 +10998,9 @@ static int prepare(struct options *o)
 	if (dump_open(o) < 0 || (o->background && background_start(o) < 0))
 		return -1;
 	raise_descriptor_limit();
+	if (o->port_file && (o->port_fd = port_file_open(o->port_file)) < 0)
+		return -1;
+	give_up(o);
 	if (guard_start(o) < 0)
 		return -1;
 	if (o->max_time < NEVER && thread_start(max_time_run, o, 0) < 0)
