@@ -104,7 +104,7 @@ static const int64_t reload_time = 30 * SECOND; /* names of --allow again */
 static const int64_t eviction = SECOND;         /* a laggard holds up others */
 static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 
-/* A sanitizer has larger frames, and reads files for what it reports. */
+/* A sanitizer has larger frames, and files of its own for what it finds. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -365,6 +365,8 @@ static void confine(const struct needs *n)
 	given_up.files = (1ULL << (13 + (abi > 1) + (abi > 2) + (abi > 4))) - 1;
 	if (reads)
 		given_up.files &= ~(uint64_t)(FILE_READ | DIR_READ);
+	if (SANITIZED)
+		given_up.files &= ~(uint64_t)(FILE_WRITE | FILE_MAKE);
 	if (abi > 3)
 		given_up.ports = (n->bind == ANY_PORT ? 0 : TCP_BIND) |
 			(n->connect == ANY_PORT ? 0 : TCP_CONNECT);
@@ -10855,10 +10857,11 @@ static struct needs needs_of(const struct options *o)
 	n.made[1] = o->listen ? o->target.path : NULL;
 	n.made[2] = to && to->path ? p->source : NULL;
 	n.met = to ? to->path : NULL;
-	/* The second of several addresses gets the port of the first. */
 	if (o->listen && !o->inherited)
-		n.bind = bound || o->target.port == 0 ? ANY_PORT
-						      : tcp_port(&o->target);
+		n.bind = tcp_port(&o->target);
+	/* The second of several addresses gets the port of the first. */
+	if (o->listen && (bound || n.bind == 0))
+		n.bind = ANY_PORT;
 	n.reads = o->access.count > 0 || (to && is_looked_up(to)) ||
 		(!n.made[2] && is_looked_up(&source)) ||
 		(o->listen && is_looked_up(&o->target));
