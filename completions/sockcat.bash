@@ -54,8 +54,8 @@ _sockcat_options() {
 		-z --zero -k --keep-open -m --max-conns --count
 		-d --recv-only --send-only -N --shutdown --no-shutdown
 		-q --quit --drain --retry -w --wait --idle-timeout --max-time
-		-v --verbose --quiet -h --help -V --version -I --rcvbuf
-		-O --sndbuf --keepalive --no-keepalive --no-reuseaddr
+		-v --verbose --quiet --no-sandbox -h --help -V --version
+		-I --rcvbuf -O --sndbuf --keepalive --no-keepalive --no-reuseaddr
 		--reuseport --nodelay --no-nodelay --backlog -T --tos
 		-M --ttl --reset --mode --allow --deny --allowfile --denyfile
 		--port-file --ready-fd -f --background '
@@ -101,7 +101,7 @@ _sockcat_options() {
 	esac
 	case " $given " in *' -c '* | *' --sh-exec '* | *' --exec '*)
 		_sockcat_hide -e --echo --chat --forward -z --zero \
-			--send-only --no-shutdown ;;
+			--send-only --no-shutdown --no-sandbox ;;
 	esac
 	case " $given " in *' -c '* | *' --sh-exec '*)
 		_sockcat_hide --exec ;;

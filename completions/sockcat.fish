@@ -165,6 +165,8 @@ complete -c sockcat -l max-time -x -d 'Time for the whole run'
 # Messages
 complete -c sockcat -s v -l verbose -d 'Say what happens'
 complete -c sockcat -l quiet -d 'Not even errors'
+complete -c sockcat -l no-sandbox -d 'Keep all rights, for debugging' \
+    -n "$no_command"
 complete -c sockcat -s h -l help -d 'Show the help'
 complete -c sockcat -s V -l version -d 'Show the version'
 

@@ -411,7 +411,7 @@ detached_pid() {
 	need_hook
 	need strace
 	free_port
-	start lis strace -f -qq -o "$T/trace" -e trace=landlock_create_ruleset \
+	start lis env strace -f -qq -o "$T/trace" -e trace=landlock_create_ruleset \
 	    -e inject=landlock_create_ruleset:retval=1:when=1 \
 	    "$hook" -v -lke 127.0.0.1 "$PORT"
 	wait_line lis.err '^Listening on'
