@@ -3047,11 +3047,14 @@ static void stream_close(int fd, bool reset)
 /* write_whole(fd, text, n): -1 with errno when not all of it is written. */
 static int write_whole(int fd, const char *text, size_t n)
 {
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	ssize_t w;
 
 	for (; n > 0; text += w, n -= (size_t)w)
 		while ((w = write(fd, text, n)) < 0)
-			if (errno != EINTR)
+			if (errno == EAGAIN || errno == EWOULDBLOCK)
+				poll(&p, 1, -1);
+			else if (errno != EINTR)
 				return -1;
 	return 0;
 }
@@ -3398,14 +3401,21 @@ static const char *tap_encode(struct tap *t, const char *buf, size_t *n)
 	return t->room;
 }
 
-/* tap_sent(t, buf, n): they are written; when there may be more. */
-static void tap_sent(struct tap *t, const char *buf, size_t n)
+/* tap_send(t, buf, n): they are about to be written: before any answer. */
+static void tap_send(struct tap *t, const char *buf, size_t n)
+{
+	const struct shape *s = &t->shape;
+
+	if (s->dump && s->outward)
+		dump_note(s->dump, '>', t->name, &t->written, buf, n);
+}
+
+/* tap_sent(t, n): they are written; when there may be more. */
+static void tap_sent(struct tap *t, size_t n)
 {
 	const struct shape *s = &t->shape;
 	int64_t least = now() - SECOND / SLICES;
 
-	if (s->dump && s->outward)
-		dump_note(s->dump, '>', t->name, &t->written, buf, n);
 	if (s->rate > 0)
 		t->due = (t->due > least ? t->due : least) +
 			(int64_t)n * SECOND / s->rate;
@@ -3598,9 +3608,9 @@ static enum outcome flow_put(struct flow *f, const char *buf, size_t n)
 		return flow_failed(NOT_WRITTEN);
 	add(&f->got, (long long)n - (long long)before);
 	flow_pause(f);
+	tap_send(f->tap, buf, n);
 	how = flow_write(f, buf, n);
-	if (how == ENDED)
-		tap_sent(f->tap, buf, n);
+	tap_sent(f->tap, n);
 	return how;
 }
 
@@ -3736,6 +3746,20 @@ static bool flow_rests(struct flow *f)
 	return poll(&p, 1, bulk_pause) == 0;
 }
 
+/* flow_flush(f, how): it ended like that; what is held of a line goes on. */
+static enum outcome flow_flush(struct flow *f, enum outcome how)
+{
+	struct why reason = why;
+	enum outcome last = ENDED;
+
+	if (how != NOT_WRITTEN && f->tap && f->tap->held > 0)
+		last = flow_put(f, f->tap->line, f->tap->held);
+	if (last != ENDED)
+		return last;
+	why = reason;
+	return how;
+}
+
 /*
  * flow_copy(f): read and write until the end.  A small buffer does, until a
  * read fills it: then a large one while the bulk lasts.
@@ -3768,9 +3792,7 @@ static enum outcome flow_copy(struct flow *f)
 			large = buffer_new(limit);
 	}
 	buffer_free(large, limit);
-	if (how == ENDED && f->tap && f->tap->held > 0)
-		how = flow_put(f, f->tap->line, f->tap->held);
-	return how;
+	return flow_flush(f, how);
 }
 
 /*
@@ -4399,11 +4421,26 @@ static int relay_limited(struct relay *r)
 }
 
 /*
+ * relay_say(r): with the lock held.  A text that was given is sent to its end,
+ * while that makes progress.
+ */
+static void relay_say(struct relay *r)
+{
+	struct clock still = { .limit = farewell };
+
+	while ((r->up_state == RUNNING || r->up_state == CLOSING) &&
+		!clock_passed(&still, flow_mark(&r->up)))
+		signal_wait(&r->changed, &r->lock, after(10 * MS));
+}
+
+/*
  * relay_sufficed(r): enough has come, or, with lack telling what, too little.
  * What was sent still gets some time to arrive.
  */
 static int relay_sufficed(struct relay *r, const char *lack)
 {
+	if (r->rules->send)
+		relay_say(r);
 	relay_undelivered(r, farewell);
 	return *lack ? fail("connection to %s: ended %s", r->rules->place, lack)
 		     : 0;
@@ -7139,14 +7176,14 @@ _Noreturn static void dump_failed(void)
 /* dump_file(o, name, fd): open it; -: standard error. */
 static int dump_file(const struct options *o, const char *name, int *fd)
 {
-	int how = O_WRONLY | O_CREAT | O_CLOEXEC;
+	int how = O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND;
 
 	*fd = -1;
 	if (!name)
 		return 0;
 	*fd = strcmp(name, "-") == 0
 		? STDERR_FILENO
-		: open(name, how | (o->append ? O_APPEND : O_TRUNC), 0666);
+		: open(name, how | (o->append ? 0 : O_TRUNC), 0666);
 	return *fd < 0 ? fail("cannot open %s:", name) : 0;
 }
 
@@ -8883,6 +8920,27 @@ static int spec_named(const char *name)
 	return -1;
 }
 
+static bool is_standard_error(const char *name)
+{
+	return name && strcmp(name, "-") == 0;
+}
+
+/* copies_check(o, g): the same for copies of the traffic. */
+static int copies_check(const struct options *o, const struct given *g)
+{
+	if (o->append && !o->output && !o->hex_dump)
+		return fail_as(MISUSED,
+			"--append-output makes no sense without -o or "
+			"--hex-dump");
+	if (o->background &&
+		(is_standard_error(o->output) ||
+			is_standard_error(o->hex_dump)))
+		return fail_as(MISUSED,
+			"%s makes no sense with a copy on standard error",
+			g->text[spec_named("background")]);
+	return 0;
+}
+
 /* options_check(o, g): refuse what has no effect or contradicts itself. */
 static int options_check(const struct options *o, const struct given *g)
 {
@@ -9339,7 +9397,8 @@ static int options_parse(
 		return -1;
 	if (g->text[spec_named("help")][0] || g->text[spec_named("version")][0])
 		return 0;
-	if (forward_parse(o) < 0 || options_check(o, g) < 0)
+	if (forward_parse(o) < 0 || options_check(o, g) < 0 ||
+		copies_check(o, g) < 0)
 		return -1;
 	options_settle(o);
 	return o->unixsock ? operands_of_unix(o, g) : operands_of_ip(o, g);
