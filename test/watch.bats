@@ -212,9 +212,9 @@ _sums() {
 	copies pingping "${both[@]}"
 	watched -k -c cat -- say=ping get=4
 	copies pingping "${both[@]}"
-	watched -b -- say=ping half rest
+	watched -b -- say=ping
 	copies ping "< 127.0.0.1 4 b'ping'"
-	watched --chat -- 'say=ping\n' until=joined half
+	watched --chat -- 'say=ping\n' half
 	copies $'ping\n' "< 127.0.0.1 5 b'ping\\n'"
 	listen echo -k -e 127.0.0.1 0
 	watched -k --forward "127.0.0.1:$PORT" -- say=ping get=4
