@@ -3097,6 +3097,7 @@ struct needle { /* a text that is waited for */
 struct shape { /* what a tap is to do; all zero: nothing */
 	struct dump *dump;
 	bool inward, outward; /* ... copies what is read, what is written */
+	bool apart;           /* ... each datagram from offset 0 on */
 	bool plain, escaped;  /* telnet: what is read, what is written */
 	bool crlf, lines;
 	int64_t interval;            /* nanoseconds between lines */
@@ -3367,6 +3368,7 @@ static size_t tap_receive(struct tap *t, int fd, char *buf, size_t n)
 	const struct shape *s = &t->shape;
 	size_t kept = 0;
 
+	t->read = s->apart ? 0 : t->read;
 	if (s->dump && s->inward)
 		dump_note(s->dump, '<', t->name, &t->read, buf, n);
 	for (size_t i = 0; s->plain && i < n; i++)
@@ -3406,6 +3408,7 @@ static void tap_send(struct tap *t, const char *buf, size_t n)
 {
 	const struct shape *s = &t->shape;
 
+	t->written = s->apart ? 0 : t->written;
 	if (s->dump && s->outward)
 		dump_note(s->dump, '>', t->name, &t->written, buf, n);
 }
@@ -7210,7 +7213,7 @@ static int dump_open(struct options *o)
  */
 static struct shape shape_of(const struct options *o, bool in, bool out)
 {
-	struct shape s = { .rate = o->rate };
+	struct shape s = { .rate = o->rate, .apart = o->udp };
 
 	if (o->dump) {
 		s.dump = o->dump;

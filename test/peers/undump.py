@@ -1,6 +1,7 @@
 """Read what --hex-dump wrote, from a file or standard input: every line has
 the form it must have, and the offsets of each direction of each peer go on
-where the one before has ended (--grams: or begin at 0).  Reports for each
+where the line before has ended (--grams: within a datagram; each begins at
+0).  Reports for each
     WAY PEER BYTES SHA256
 in the order in which they begin; PEER is `-` where none is named, which is
 an error with --named, as a name is without.
@@ -32,6 +33,7 @@ peer_form = re.compile(
 class Way:
     def __init__(self):
         self.data = bytearray()
+        self.next = 0               # the offset of the line to come
         self.times = []             # (when, bytes of this line)
 
 
@@ -60,9 +62,12 @@ def read_line(number, line):
     if text != "".join(chr(c) if 32 <= c < 127 else "." for c in data):
         wrong(number, "text: " + repr(text))
     to = ways.setdefault((way, peer or "-"), Way())
-    if int(offset, 16) != len(to.data) % (1 << 64):
-        if not a.grams:
-            wrong(number, "offset %s, not %x" % (offset, len(to.data)))
+    here = int(offset, 16)
+    if here == 0 and a.grams:
+        to.next = 0
+    if here != to.next:
+        wrong(number, "offset %s, not %x" % (offset, to.next))
+    to.next += len(data)
     to.data += data
     when = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     if to.times and when < to.times[-1][0]:
