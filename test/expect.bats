@@ -106,6 +106,7 @@ ends() {
 }
 
 @test "--expect: what came with it is written, to a file and to a pipe" {
+	need_bulk
 	play srv 'say=before needle and after' rest
 	ends 0 '' -d --expect needle 127.0.0.1 "$PORT"
 	[ "$(cat "$T/out")" = 'before needle and after' ]

@@ -303,6 +303,7 @@ got b'two\\n'" ]
 }
 
 @test "-i: so much time between the lines sent" {
+	need_bulk
 	play srv rest
 	printf 'one\ntwo\nthree\nfour' |
 		sockcat -i 0.25 --hex-dump "$T/hex" 127.0.0.1 "$PORT"

@@ -55,8 +55,17 @@ copies() {
 		cat "$T/hex"
 		return 1
 	}
-	[ "$(cat "$T/raw" && echo .)" = "$raw." ] || fail "raw: $(cat -v "$T/raw")"
+	[ "$(_order <"$T/raw")" = "$(printf %s "$raw" | _order)" ] || fail "raw: $(cat -v "$T/raw")"
 	! alive lis || stop lis
+}
+
+# _order: byte by byte; where single bytes are moved the two ways mix.
+_order() {
+	if [ "${VARIANT:-plain}" = torture ]; then
+		od -An -v -tx1 -w1 | sort
+	else
+		od -An -v -tx1 -w1
+	fi
 }
 
 _sums() {
@@ -65,6 +74,7 @@ _sums() {
 }
 
 @test "the form of --hex-dump" {
+	need_bulk
 	peer_py srv play.py get=20 'say=Hello.\n\x00\x7f\x80\xff' rest
 	export TZ=XYZ-7:30
 	sockcat --send '0123456789abcdef0123' --hex-dump "$T/hex" \
@@ -85,6 +95,7 @@ _sums() {
 }
 
 @test "-o: what went over the wire, before -t and behind -C" {
+	need_bulk
 	peer_py srv play.py get=5 'say=a\xff\xfb\x01b' get=3 half rest
 	sockcat --no-shutdown -t -C --send 'x\xff\n' -o "$T/raw" \
 	    --hex-dump "$T/hex" 127.0.0.1 "$PORT" >"$T/out"
@@ -97,6 +108,7 @@ _sums() {
 }
 
 @test "a question stands before its answer, however fast that is" {
+	need_bulk
 	need strace
 	strace -o /dev/null true 2>/dev/null || skip "strace missing"
 	# The answer is there before the call that asks for it is over.
@@ -300,6 +312,7 @@ both_ways() {
 }
 
 @test "files are emptied, unless --append-output is given" {
+	need_bulk
 	peer_py srv sink.py --clients 4
 	echo old >"$T/raw"
 	echo old >"$T/hex"
