@@ -6,8 +6,9 @@
 # An example is a line that begins with `$ ' in a display of the section
 # EXAMPLES or in a `console' block of README.md, with the lines below it as
 # its output.  It is run as printed but for these: port 4000 becomes a free
-# one, the host `server' localhost, 192.0.2.255 the loopback's broadcast
-# address.  The table `examples' says how each is driven.
+# one, and so does 514, the host `server' localhost, 192.0.2.255 the
+# loopback's broadcast address, `proxy:1080' a proxy that the test has
+# started.  The table `examples' says how each is driven.
 
 # shellcheck disable=SC2154 # python, status: the helpers set them
 load helpers
@@ -52,7 +53,7 @@ section() {
 
 # options_of_help: NAME LETTER ARGUMENT, `-' for none, of every option.
 options_of_help() {
-	sed -nE 's/^  (-(.),|   ) --([a-z0-9-]+)( ?([][,|A-Z=]+))? .*/\3 \2- \5-/p' \
+	sed -nE 's/^  (-(.),|   ) --([a-z0-9-]+)( ?([][,|:A-Z=]+))? .*/\3 \2- \5-/p' \
 		"$unit/help" | awk '{
 		letter = substr($2, 1, 1)
 		gsub(/[^A-Z]/, "", $3)
@@ -102,7 +103,7 @@ matrix_text() {
 		split("tcp udp unix -uU", sock, " ")
 		split("59 63 67 72", column, " ")
 		for (i = 1; i <= modes; i++)
-			row[(i - 1) % 3] = put(row[(i - 1) % 3], 15 + 3 * i - \
+			row[(i - 1) % 3] = put(row[(i - 1) % 3], 16 + 3 * i - \
 				int((length(head[i]) + 1) / 2), head[i])
 		for (i = 1; i <= 4; i++)
 			row[2] = put(row[2], column[i], sock[i])
@@ -118,7 +119,7 @@ matrix_text() {
 		split($0, part, "\t")
 		line = letter[part[1]] "--" part[1]
 		for (i = 1; i <= modes; i++)
-			line = put(line, 14 + 3 * i, substr(part[2], i, 1))
+			line = put(line, 15 + 3 * i, substr(part[2], i, 1))
 		for (i = 1; i <= 4; i++)
 			line = put(line, column[i] + 1, \
 				substr(part[3], i, 1))
@@ -165,9 +166,11 @@ matrix_text() {
 }
 
 @test "manual: names no option that there is not" {
-	grep -oE '(Fl -|--)[a-z][a-z0-9-]+' "$unit/page" "$top/README.md" |
+	# Other programs' options: only where it says what to write instead.
+	awk '/^\.Sh / { other = /COMPATIBILITY/ } !other || !/^\.It/' \
+		"$unit/page" >"$T/page"
+	grep -oE '(Fl -|--)[a-z][a-z0-9-]+' "$T/page" "$top/README.md" |
 		sed -E 's/.*(Fl -|--)//' | sort -u >"$T/said"
-	# Other programs' options: none.
 	options_of_help | cut -d ' ' -f 1 | sort >"$T/there"
 	run comm -23 "$T/said" "$T/there"
 	[ -z "$output" ]
@@ -560,6 +563,16 @@ service	tcp	sockcat -lke localhost 4000
 service	tcp&	sockcat -lke localhost 4000 &
 service	udp	sockcat -luke localhost 4000
 service	ask_tcp	echo hello | sockcat localhost 4000
+scan	ask	sockcat -z 127.0.0.1 1-1023,http-alt,4000
+ready	start	sockcat -z --retry 30 server 4000 && start
+health	redis	sockcat -w 5 --send '\''PING\r\n'\'' --expect +PONG server 4000
+health	web	sockcat -w 5 --send '\''GET / HTTP/1.0\r\n\r\n'\'' --expect 200 server 4000
+watch	serve	sockcat -lk --forward unix:redis.sock --hex-dump - localhost 4000
+watch	ask	redis-cli -p 4000 ping
+slow	serve	sockcat -lk --forward unix:redis.sock --rate 4k localhost 4000
+syslog	line	sockcat -u -q 0 --send '\''<13>backup: done'\'' server 514
+syslog	lines	tail -f log | sockcat -u --lines server 514
+behind	ssh	ssh -o ProxyCommand='\''sockcat -x proxy:1080 %h %p'\'' server
 service	ask_udp	echo hello | sockcat -u localhost 4000
 web	ask	printf '\''GET / HTTP/1.0\r\n\r\n'\'' | sockcat -w 10 server 4000
 open	quiet	sockcat -z server 4000 && echo open
@@ -599,7 +612,9 @@ cmd() {
 		'$1 == d && $2 == r { print $3 }' <<<"$examples")
 	[ -n "$command" ] || fail "$driver has no example for $1"
 	command=${command//4000/$PORT}
+	command=${command/% 514/ $PORT}
 	command=${command// server / localhost }
+	command=${command//proxy:1080/localhost:$proxy_port}
 	echo "${command//192.0.2.255/127.255.255.255}"
 }
 
