@@ -294,11 +294,12 @@ all_options() {
 }
 
 # given_by LETTER: print how the completions are told of it: C stands for
-# --chat, F for --forward, and c has a value.
+# --chat, F for --forward, S for --send-only, and c has a value.
 given_by() {
 	case $1 in
 	C) printf '%s\n' --chat ;;
 	F) printf '%s\n' '--forward h' ;;
+	S) printf '%s\n' --send-only ;;
 	c) printf '%s\n' '-c true' ;;
 	*) printf '%s\n' "-$1" ;;
 	esac
@@ -371,7 +372,8 @@ senseless() {
 				if (!((substr(flags, i, 1), option[j]) in good))
 					print substr(flags, i, 1), option[j]
 	}' "$unit/marks"
-	printf '%s\n' '4 ipv6' '6 ipv4' 'd send-only' 'c exec'
+	printf '%s\n' '4 ipv6' '6 ipv4' 'd send-only' 'c exec' \
+		'S expect' 'S recvlimit' 'S recv-bytes' 'S recv-only'
 }
 
 # same_offer WHAT LINE: `want' is what is offered for LINE.
@@ -393,7 +395,8 @@ left_of() {
 	options_of_help | awk -v x="$1" '$2 == x { print $1 }
 		x == "b" && $1 == "broker" { print $1 }
 		x == "C" && $1 == "chat" { print $1 }
-		x == "F" && $1 == "forward" { print $1 }' |
+		x == "F" && $1 == "forward" { print $1 }
+		x == "S" && $1 == "send-only" { print $1 }' |
 		spelt >"$T/itself"
 	awk -v x="$1" '$1 == x { print $2 }' "$T/senseless" |
 		spelt >"$T/not"
@@ -407,7 +410,7 @@ takes_values() {
 
 	# After these comes a path, or nothing; or a host all the same.
 	all_options | grep -vxE -e '-[UhV]|--(unixsock|help|version)' \
-		-e '--(forward|allow|deny)' >"$T/these"
+		-e '-x|--(forward|allow|deny|proxy)' >"$T/these"
 	while read -r option; do
 		lines+=("sockcat $option localhos")
 	done <"$T/these"
@@ -423,15 +426,15 @@ takes_values() {
 
 # offers SHELL: its completion offers what it should.
 offers() {
-	local x modes=(l k e b z u U c C F 4 6 d) lines=()
+	local x modes=(l k e b z u U c C F S 4 6 d) lines=()
 
 	senseless >"$T/senseless"
 	: >"$T/work/socket"
 	for x in "${modes[@]}"; do
 		lines+=("sockcat $(given_by "$x") -")
 	done
-	"ask_$1" 'sockcat -' 'sockcat --li' 'sockcat -z --li' \
-		'sockcat -vnz --li' 'sockcat -T cs0 -z --li' \
+	"ask_$1" 'sockcat -' 'sockcat --lis' 'sockcat -z --lis' \
+		'sockcat -vnz --lis' 'sockcat -T cs0 -z --lis' \
 		'sockcat -Tlowdelay --z' 'sockcat --send-only --recv' \
 		'sockcat -T ' 'sockcat --tos l' 'sockcat -U so' \
 		'sockcat -lkeU so' 'sockcat localhos' 'sockcat -w ' \
@@ -440,6 +443,10 @@ offers() {
 		'sockcat --port-file so' 'sockcat --forward localhos' \
 		'sockcat --forward u' 'sockcat --allow localhos' \
 		'sockcat --deny localhos' 'sockcat --ready-fd ' \
+		'sockcat -x localhos' 'sockcat -X ' 'sockcat --proxy-type c' \
+		'sockcat --proxy-auth-file so' 'sockcat -o so' \
+		'sockcat --hex-dump so' 'sockcat --interface l' \
+		'sockcat -lU --forward h --prox' \
 		'sockcat -lU --forward h --to' \
 		'sockcat --forward h -lk --retr' \
 		"${lines[@]}" >"$T/answers" || return
@@ -453,13 +460,13 @@ offers() {
 	done
 
 	echo --listen >"$T/want"
-	same_offer "--li" 'sockcat --li'
+	same_offer "--lis" 'sockcat --lis'
 	echo --zero >"$T/want"
 	same_offer "the letters of a value" 'sockcat -Tlowdelay --z'
 	: >"$T/want"
-	same_offer "with -z" 'sockcat -z --li'
-	same_offer "with a cluster" 'sockcat -vnz --li'
-	same_offer "after a value" 'sockcat -T cs0 -z --li'
+	same_offer "with -z" 'sockcat -z --lis'
+	same_offer "with a cluster" 'sockcat -vnz --lis'
+	same_offer "after a value" 'sockcat -T cs0 -z --lis'
 	same_offer "with --send-only" 'sockcat --send-only --recv'
 	same_offer "after -w" 'sockcat -w '
 
@@ -475,11 +482,25 @@ offers() {
 	same_offer files 'sockcat --allowfile so'
 	same_offer files 'sockcat --denyfile so'
 	same_offer files 'sockcat --port-file so'
+	same_offer files 'sockcat --proxy-auth-file so'
+	same_offer files 'sockcat -o so'
+	same_offer files 'sockcat --hex-dump so'
 	echo localhost >"$T/want"
 	same_offer hosts 'sockcat localhos'
 	same_offer "hosts to forward to" 'sockcat --forward localhos'
 	same_offer "hosts of a list" 'sockcat --allow localhos'
 	same_offer "hosts of a list" 'sockcat --deny localhos'
+	same_offer "hosts of proxies" 'sockcat -x localhos'
+	if [ -e /sys/class/net/lo ]; then
+		answer 'sockcat --interface l' | grep -qx lo ||
+			fail "no interface"
+	fi
+	printf '%s\n' 4 5 connect >"$T/want"
+	same_offer "types of proxies" 'sockcat -X '
+	echo connect >"$T/want"
+	same_offer "types of proxies" 'sockcat --proxy-type c'
+	printf '%s\n' --proxy --proxy-auth-file --proxy-type >"$T/want"
+	same_offer "for the other side" 'sockcat -lU --forward h --prox'
 	echo sockcat >"$T/want"
 	same_offer commands 'sockcat -c sockca'
 	same_offer commands 'sockcat --exec sockca'
@@ -498,11 +519,11 @@ offers() {
 	takes_values bash
 	# The shell splits words at colons.
 	ask_bash 'sockcat --forward unix : so' \
-		'sockcat localhost : 80 -lk --li' >"$T/answers"
+		'sockcat localhost : 80 -lk --lis' >"$T/answers"
 	echo socket >"$T/want"
 	same_offer "paths to forward to" 'sockcat --forward unix : so'
 	echo --listen >"$T/want"
-	same_offer "after a port" 'sockcat localhost : 80 -lk --li'
+	same_offer "after a port" 'sockcat localhost : 80 -lk --lis'
 }
 
 @test "completion: fish offers the options that make sense, and values" {
