@@ -1439,7 +1439,7 @@ static void test_table(void)
 			sizeof(given.text[0]) - 2);
 		CHECK(strlen(s->on_mode) == MODES);
 		CHECK(strlen(s->on_sock) == 4);
-		CHECK(strspn(s->on_mode, "+.-sdob ") == MODES);
+		CHECK(strspn(s->on_mode, "+.-sduob ") == MODES);
 		/* Only a forward has another side. */
 		CHECK(strcspn(s->on_mode, "ob") >= FORWARD_ONE);
 		CHECK(strspn(s->on_sock, "+.-") == 4);
