@@ -2912,10 +2912,10 @@ static bool batch_cut(const struct batch *b, int i)
  * ---- endpoints ------------------------------------------------------------
  *
  * An end is where bytes come from or go to: the console (standard input and
- * output), a stream, datagrams, a text that was given, or a function that
- * takes them.
+ * output), a stream, datagrams, a pipe of a command, a text that was given, or
+ * a function that takes them.
  */
-enum end_kind { CONSOLE, STREAM, DATAGRAM, TEXT, SINK };
+enum end_kind { CONSOLE, STREAM, DATAGRAM, PIPE, TEXT, SINK };
 
 struct end {
 	enum end_kind kind;
@@ -2966,7 +2966,7 @@ static ssize_t end_read(const struct end *e, char *buf, size_t size)
 		e->gate(e->arg);
 	if (e->kind == STREAM)
 		return recv(e->fd, buf, size, 0);
-	if (e->kind == CONSOLE)
+	if (e->kind == CONSOLE || e->kind == PIPE)
 		return read(e->fd, buf, size);
 	if (e->kind == TEXT)
 		return text_read(e->text, buf, size);
@@ -2983,7 +2983,7 @@ static ssize_t end_write(const struct end *e, const char *buf, size_t n)
 		return e->take(e->arg, buf, n) < 0 ? -1 : (ssize_t)n;
 	if (e->kind == DATAGRAM && e->gram)
 		return gram_send(e->fd, buf, n, e->gram, 0);
-	if (e->kind == CONSOLE)
+	if (e->kind == CONSOLE || e->kind == PIPE)
 		return write(e->fd, buf, n);
 	return send(e->fd, buf, n, 0);
 }
@@ -6343,9 +6343,10 @@ struct port {
 	bool named;            /* ... with the peer's name */
 	struct access *access; /* NULL: everybody is heard */
 	struct peers *peers;   /* NULL: they are not remembered */
-	/* What to do with a message; NULL: send it back. */
-	void (*heard)(struct port *p, const char *buf, size_t n,
+	/* Takes a message: whether it is to be written, too; NULL: an echo. */
+	bool (*heard)(struct port *p, const char *buf, size_t n,
 		const struct gram *from);
+	void (*write)(struct iovec *part, int n); /* several of them */
 	void *arg;
 	bool (*tick)(struct port *p); /* nothing came for a while; or NULL */
 	atomic_llong *reads;          /* of all sockets of this port */
@@ -6545,7 +6546,8 @@ static void port_copy(struct port *p, char way, const struct gram *g,
 static bool port_hear(struct port *p, struct batch *b, int n)
 {
 	struct many *m = b->message;
-	int answers = 0, heard = 0;
+	struct iovec part[BATCH];
+	int answers = 0, heard = 0, parts = 0;
 
 	for (int i = 0; i < n; i++) {
 		struct slot *s = &b->slot[i];
@@ -6558,7 +6560,10 @@ static bool port_hear(struct port *p, struct batch *b, int n)
 			say("a datagram of more than %d bytes is cut",
 				BUFFER_SIZE);
 		if (p->heard) {
-			p->heard(p, s->part.iov_base, m[i].msg_len, &s->gram);
+			s->part.iov_len = m[i].msg_len;
+			part[parts] = s->part;
+			parts += p->heard(
+				p, s->part.iov_base, m[i].msg_len, &s->gram);
 		} else if (s->gram.peer.len > sizeof(sa_family_t)) {
 			s->part.iov_len = m[i].msg_len;
 			gram_address(&m[i].msg_hdr, &s->gram);
@@ -6569,6 +6574,8 @@ static bool port_hear(struct port *p, struct batch *b, int n)
 	}
 	atomic_fetch_add(p->reads, heard);
 	port_answer(p, m, answers);
+	if (parts > 0)
+		p->write(part, parts);
 	return heard > 0;
 }
 
@@ -6629,13 +6636,14 @@ struct link {
 	struct links *all;
 	struct gram peer; /* and the socket that it writes to: */
 	int port;
-	int to, from;     /* the other side; -1: not there yet */
-	bool dismissed;   /* it has to make room */
-	bool silent;      /* ... or has been silent for too long */
-	bool over;        /* no answers will come any more */
-	int users;        /* threads that still need it */
-	struct flow back; /* the answers */
-	struct tap tap;   /* ... go through it */
+	int to, from;      /* the other side; -1: not there yet */
+	bool dismissed;    /* it has to make room */
+	bool silent;       /* ... or has been silent for too long */
+	bool over;         /* no answers will come any more */
+	int users;         /* threads that still need it */
+	struct flow back;  /* the answers */
+	struct flow ahead; /* to a command */
+	struct tap tap;    /* ... go through it */
 	struct command command;
 	atomic_llong heard;
 	struct clock silence;
@@ -6711,13 +6719,14 @@ static bool link_silent(struct link *l)
 	return l->silent || l->dismissed;
 }
 
+/* link_tick(l): whether it has to end. */
 static bool link_tick(void *arg)
 {
 	struct link *l = arg;
 	bool over;
 
 	pthread_mutex_lock(&l->all->lock);
-	over = link_silent(l);
+	over = l->over || link_silent(l);
 	pthread_mutex_unlock(&l->all->lock);
 	return over;
 }
@@ -6782,33 +6791,6 @@ static char *link_next(struct link *l, size_t *n)
 	return buf;
 }
 
-/*
- * link_give(l, buf, n): all of it to the command's input, which does not
- * block; false when nobody reads there, or the link has to end.
- */
-static bool link_give(struct link *l, const char *buf, size_t n)
-{
-	struct pollfd p = { .fd = l->to, .events = POLLOUT };
-	bool over = false;
-	ssize_t w;
-
-	while (n > 0 && !over) {
-		w = write(l->to, buf, n);
-		if (w > 0) {
-			buf += w;
-			n -= (size_t)w;
-			continue;
-		}
-		if (w < 0 && errno != EINTR && errno != EAGAIN)
-			return false;
-		poll(&p, 1, (int)(short_pause / MS));
-		pthread_mutex_lock(&l->all->lock);
-		over = l->over || link_silent(l);
-		pthread_mutex_unlock(&l->all->lock);
-	}
-	return !over;
-}
-
 /* link_passes(l): a second, or less when the link is over; that it is not. */
 static bool link_passes(struct link *l)
 {
@@ -6832,7 +6814,7 @@ static void *link_feed(void *arg)
 	size_t n = 0;
 
 	while ((buf = link_next(l, &n))) {
-		deaf = deaf || !link_give(l, buf, n);
+		deaf = deaf || flow_write(&l->ahead, buf, n) != ENDED;
 		free(buf);
 	}
 	pthread_mutex_lock(&l->all->lock);
@@ -6871,8 +6853,14 @@ static int link_open(struct link *l)
 
 	if (all->begin(all, l, ends) < 0)
 		return -1;
-	l->back.from = (struct end){ .kind = all->commands ? CONSOLE : DATAGRAM,
+	l->back.from = (struct end){ .kind = all->commands ? PIPE : DATAGRAM,
 		.fd = ends[1] };
+	l->ahead = (struct flow){ .to = { .kind = PIPE, .fd = ends[0] },
+		.tick = link_tick,
+		.session = l,
+		.span = short_pause,
+		.polled = true,
+		.wake = -1 };
 	if (all->commands)
 		l->back.to.most = DATAGRAM_MOST;
 	else
@@ -7554,6 +7542,18 @@ static int echo_service(void *arg, int fd, const struct addr *peer)
 	return how != STOPPED && flow_held(&e.flow) > 0 ? -1 : 0;
 }
 
+/* grams_write(part, n): messages to standard output. */
+static void grams_write(struct iovec *part, int n)
+{
+	static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
+	struct flow f = { .to = { .kind = CONSOLE, .fd = STDOUT_FILENO } };
+
+	pthread_mutex_lock(&output);
+	if (flow_write_parts(&f, part, n) != ENDED)
+		output_failed();
+	pthread_mutex_unlock(&output);
+}
+
 /* port_thread(p): one of several sockets of a port; its failure ends all. */
 static void *port_thread(void *arg)
 {
@@ -7567,7 +7567,7 @@ static void *port_thread(void *arg)
  */
 static int ports_run(const struct options *o, struct listeners *ls,
 	struct peers *peers,
-	void (*heard)(struct port *, const char *, size_t, const struct gram *),
+	bool (*heard)(struct port *, const char *, size_t, const struct gram *),
 	const void *arg)
 {
 	static struct port ports[LISTENERS];
@@ -7587,6 +7587,7 @@ static int ports_run(const struct options *o, struct listeners *ls,
 			.access = ls->access,
 			.peers = peers,
 			.heard = heard,
+			.write = grams_write,
 			.arg = (void *)(uintptr_t)(arg ? arg : o),
 			.reads = &reads,
 			.silence.limit = limit };
@@ -7809,24 +7810,17 @@ static int hub_run(const struct options *o)
 }
 
 /* grams_heard(p, buf, n, from): a message of a hub, or of -luk. */
-static void grams_heard(
+static bool grams_heard(
 	struct port *p, const char *buf, size_t n, const struct gram *from)
 {
-	static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
 	const struct options *o = p->arg;
-	struct flow f = { .to = { .kind = CONSOLE, .fd = STDOUT_FILENO } };
 
 	pthread_mutex_lock(&p->peers->lock);
 	peers_note(p->peers, p->fd, from);
 	if (o->hub && peers_send(p->peers, buf, n, from) < 0)
 		say("a datagram of %zu bytes is too long for a peer", n);
 	pthread_mutex_unlock(&p->peers->lock);
-	if (n == 0 || o->send_only)
-		return;
-	pthread_mutex_lock(&output);
-	if (flow_write(&f, buf, n) != ENDED)
-		output_failed();
-	pthread_mutex_unlock(&output);
+	return n > 0 && !o->send_only;
 }
 
 /* peers_wait(peers): the gate of the console: nobody there, no reading. */
@@ -7980,7 +7974,7 @@ static int silent_too_long(const struct options *o, const char *place)
 }
 
 /* One datagram peer's command or connection: what the links are told. */
-static void links_message(
+static bool links_message(
 	struct port *p, const char *buf, size_t n, const struct gram *from)
 {
 	struct addr shown = from->peer;
@@ -7989,6 +7983,7 @@ static void links_message(
 	addr_unmap(&shown);
 	if (links_heard(p->arg, p->fd, buf, n, from))
 		tell("Connection received on %s", addr_text(&shown, text));
+	return false;
 }
 
 _Noreturn static void links_ended(int status)
@@ -8387,11 +8382,11 @@ static enum mode_id mode_of(const struct options *o)
  *
  * One table names every option: how it is written, what it sets, and for each
  * mode whether it acts (+), is accepted without effect (.), or is refused (-).
- * A mode's mark may depend on the socket: s acts on streams only, d on
- * UDP only, u on datagrams only, o on the outgoing side of a forward, b on
- * either side of it; blank: the option itself makes another mode.  The second string says the
- * same for TCP, UDP, Unix streams and Unix datagrams; the stricter of the two
- * counts.
+ * A mode's mark may depend on the socket: s acts on streams only, d on UDP
+ * only, u on datagrams only, o on the outgoing side of a forward, b on either
+ * side of it; blank: the option itself makes another mode.  The second string
+ * says the same for TCP, UDP, Unix streams and Unix datagrams; the stricter of
+ * the two counts.
  */
 struct option_spec {
 	char letter; /* 0: there is only the long name */
