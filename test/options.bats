@@ -101,12 +101,6 @@ value_of() {
 	rate) words+=(9k) ;;
 	output | hex-dump) words+=("$T/copy") ;;
 	interface) words+=(lo) ;;
-	proxy) words+=(127.0.0.1:1) ;;
-	proxy-type) words+=(5) ;;
-	proxy-auth-file)
-		words+=("$T/auth")
-		echo user:password >"$T/auth"
-		;;
 	sh-exec | exec) words+=(true) ;;
 	forward) words+=(127.0.0.1:1) ;;
 	allow | deny) words+=(127.0.0.1) ;;
@@ -122,6 +116,12 @@ value_of() {
 	ttl) words+=(77) ;;
 	mode) words+=(604) ;;
 	keepalive) words=("--keepalive=7,8,9") ;;
+	proxy) words+=(127.0.0.1:1) ;;
+	proxy-type) words+=(5) ;;
+	proxy-auth-file)
+		words+=("$T/auth")
+		echo a:b >"$T/auth"
+		;;
 	esac
 }
 
@@ -203,13 +203,11 @@ whole_row() {
 				words+=(-p 0)
 			fi
 			;;
-		proxy-type* | proxy-auth-file*)
-			[ "$mark" = - ] || words+=(-x 127.0.0.1:1)
-			;;
 		append-output*) [ "$mark" = - ] || words+=(-o "$T/copy") ;;
 		background-l | background-lk | background-lb | background--chat)
 			[ "$mark" = - ] || words+=(-d -o "$T/copy")
 			;;
+		proxy-*) [ "$mark" = - ] || words+=(-x 127.0.0.1:1) ;;
 		unixsock*) operands=("$T/s") ;;
 		exec-*c) flags=("${flags[@]/#-c/--exec}") ;;
 		source-port*)
