@@ -34,7 +34,7 @@ tool() (
 
 # path_of PROGRAM: what to start.
 path_of() {
-	[ "$1" = sockcat ] && echo "$SOCKCAT" || type -P "$1"
+	if [ "$1" = sockcat ]; then echo "$SOCKCAT"; else type -P "$1"; fi
 }
 
 # beside PROGRAM FUNCTION ARGS...: FUNCTION says the same about the program
@@ -52,9 +52,10 @@ beside() {
 }
 
 # client PROGRAM INPUT WITNESS... -- ARGS...: what a witness and its client
-# tell, which is PROGRAM with ARGS, `{}' being host and port.
+# tell, which is PROGRAM with ARGS, `{}' being host and port, `@own' a port
+# to come from.
 client() {
-	local program=$1 input=$2 words=() witness=() arg code
+	local program=$1 input=$2 words=() witness=() arg code own
 	shift 2
 
 	while [ "$1" != -- ]; do
@@ -62,9 +63,12 @@ client() {
 		shift
 	done
 	shift
+	free_port
+	own=$PORT
 	peer_py srv witness.py "${witness[@]}"
 	for arg; do
 		case $arg in
+		@own) words+=("$own") ;;
 		\{\}) words+=("$ADDR" "$PORT") ;;
 		*) words+=("$arg") ;;
 		esac
@@ -74,8 +78,7 @@ client() {
 	tool "$program" "${words[@]}" <"$T/input" >"$T/out" 2>"$T/err" ||
 		code=$?
 	wait_exit srv 20
-	# The port of the client is its own affair, but for -p.
-	sed -E '1d; /^from/s/ [3-9][0-9]{4}$/ PORT/' "$T/srv.out"
+	sed -E "1d; /^from/{s/ $own$/ own/; s/ [0-9]+$//}" "$T/srv.out"
 	echo "status $code"
 	cat "$T/out"
 }
@@ -182,9 +185,8 @@ advises() {
 	beside nc.openbsd client 'a\n' --answer hello -- -N -w 20 {}
 	beside nc.openbsd client 'a\n' --answer hello -- -N -s 127.0.0.3 {}
 	grep -q 127.0.0.3 "$T/ours"
-	free_port
-	beside nc.openbsd client 'a\n' --answer hello -- -N -p "$PORT" {}
-	grep -q '^from 127.0.0.1 [12][0-9]*$' "$T/ours"
+	beside nc.openbsd client 'a\n' --answer hello -- -N -p @own {}
+	grep -q '^from 127.0.0.1 own$' "$T/ours"
 	beside nc.openbsd client 'a\n' --hello hi --hold -- -q 1 {}
 	beside nc.openbsd client 'a\n' --hello hi --hold -- -q 0 {}
 	need_ipv6
@@ -209,9 +211,8 @@ advises() {
 	beside nc.traditional client 'a\n' --hello hi --hold -- -nq 1 -w 20 {}
 	beside nc.traditional client 'a\n' --hello hi --hold -- \
 		-q 1 -s 127.0.0.3 {}
-	free_port
-	beside nc.traditional client 'a\n' --hello hi --hold -- \
-		-q 1 -p "$PORT" {}
+	beside nc.traditional client 'a\n' --hello hi --hold -- -q 1 -p @own {}
+	grep -q '^from 127.0.0.1 own$' "$T/ours"
 	beside nc.traditional client 'a\n' -u --answer hello -- -u -q 1 {}
 }
 
@@ -227,9 +228,8 @@ advises() {
 		beside ncat client 'a\nb\n' --answer hello -- $option {}
 	done
 	for option in -p --source-port; do
-		free_port
-		beside ncat client 'a\n' --answer hello -- $option "$PORT" {}
-		grep -q '^from 127.0.0.1 [12][0-9]*$' "$T/ours"
+		beside ncat client 'a\n' --answer hello -- $option @own {}
+		grep -q '^from 127.0.0.1 own$' "$T/ours"
 	done
 	beside ncat client 'a\n' --hello hi --first -- --recv-only {}
 	beside ncat client 'a\n' --hello hi --first -- --no-shutdown {}
@@ -245,7 +245,7 @@ advises() {
 
 # udp_client PROGRAM ARGS...: the same with datagrams, whatever the status.
 udp_client() {
-	client "$1" 'a\n' -u --answer hello -- "${@:2}" {} | grep -v '^status'
+	client "$1" 'a\n' -u --answer hello -- "${@:2}" {} | grep -E '^(from|got)'
 }
 
 # unix_client PROGRAM ARGS...: the same over a Unix-domain socket.
@@ -256,21 +256,27 @@ unix_client() {
 
 # telnet PROGRAM ARGS...: what it answers to requests and offers.
 telnet() {
-	client "$1" '' --hello 'hi\xff\xfd\x01\xff\xfb\x03\n' --first -- \
-		"${@:2}" {} | grep '^got'
+	rm -f "$T/cl.in"
+	feed cl
+	peer_py srv witness.py --hello '\xff\xfd\x01\xff\xfb\x03hi\n'
+	start_with - cl "$(path_of "$1")" "${@:2}" "$ADDR" "$PORT"
+	# Not before it has answered, or the end would come first.
+	wait_line cl.out 'hi$'
+	end_of cl
+	wait_exit srv
+	grep '^got' "$T/srv.out"
 }
 
 @test "telnet: the same answers, and nothing of it in the output" {
 	rows nc.openbsd -t
 	rows nc.traditional -t
 	rows ncat -t --telnet
-	beside nc.openbsd telnet -d -t
-	beside nc.traditional telnet -t
+	beside nc.openbsd telnet -N -t
+	grep -q xfc "$T/ours"
+	[ "$(<"$T/cl.out")" = hi ]
+	beside nc.traditional telnet -q 0 -t
 	beside ncat telnet -t
 	beside ncat telnet --telnet
-	client sockcat '' --hello 'hi\xff\xfd\x01\xff\xfb\x03\n' --first -- \
-		-t {} >"$T/got"
-	grep -qx hi "$T/got"
 }
 
 # test_ports PROGRAM ARGS...: the status for an open and a closed port, and
@@ -344,7 +350,7 @@ names_set() {
 	done
 	# nc.traditional sets it with another length.
 	beside nc.traditional names_set -q 0 -T 16
-	witness=(-u)
+	witness=(-u --bind 127.255.255.255)
 	beside nc.openbsd options_set -q 0 -ub
 	beside nc.traditional options_set -q 0 -ub
 }
@@ -370,7 +376,7 @@ proxied() {
 	local program=$1 type=$2
 	shift 2
 
-	peer_py srv proxy.py --type "$type"
+	peer_py srv proxy.py --old --type "$type"
 	printf 'hello\n' | tool "$program" "${@//\{\}/127.0.0.1:$PORT}" \
 		192.0.2.1 80
 	echo "status $?"
