@@ -3,7 +3,6 @@
  *
  * The file reads from top to bottom: each section uses only what stands
  * above it.  The sections: platform, messages, numbers, addresses, sockets,
- * above it.  The sections: platform, messages, numbers, addresses, sockets,
  * proxies, endpoints, taps, pumps, commands, serving, room, port, modes,
  * command line, main.
  * sockcat.1 is the contract with the user.
@@ -92,6 +91,7 @@ enum {
 	DATAGRAMS_SIZE = 4 * 1024 * 1024, /* wanted of a listener's queue */
 	DELIVERY = 256 * 1024,            /* bytes to one laggard in one go */
 	PARTS = 32,                       /* messages sent in one call */
+	PORTS = 65536,                    /* from 0 */
 };
 
 static const int64_t race_delay = 250 * MS;     /* RFC 8305, section 5 */
@@ -1188,6 +1188,71 @@ static int parse_port(const char *what, const char *text,
 	return 0;
 }
 
+/* A set of ports. */
+struct ports {
+	int count;
+	bool has[PORTS];
+};
+
+/* is_port_list(text): it names several ports, or looks like that. */
+static bool is_port_list(const char *text)
+{
+	return strchr(text, ',') ||
+		(isdigit((unsigned char)*text) && strchr(text, '-'));
+}
+
+/* parse_ports_item(what, text, t, first, last): PORT, NAME or FIRST-LAST. */
+static int parse_ports_item(const char *what, const char *text,
+	const struct target *t, int *first, int *last)
+{
+	const char *rest = text;
+	int64_t from, to = 0;
+
+	if (!is_port_list(text)) {
+		if (parse_port(what, text, t, 1, first) < 0)
+			return -1;
+		*last = *first;
+		return 0;
+	}
+	from = digits(text, 10, PORTS - 1, &rest);
+	if (*rest == '-')
+		to = digits(rest + 1, 10, PORTS - 1, &rest);
+	if (from < 1 || to < from || *rest)
+		return misuse(what, text,
+			"a range of ports, FIRST-LAST, from 1 to 65535");
+	*first = (int)from;
+	*last = (int)to;
+	return 0;
+}
+
+/* parse_ports(what, text, t, to): `22,80,8000-8100,https', in any order. */
+static int parse_ports(const char *what, const char *text,
+	const struct target *t, struct ports *to)
+{
+	const char *p = text;
+	char item[64];
+	size_t n;
+	int first = 0, last = 0;
+
+	memset(to, 0, sizeof(*to));
+	for (;; p += n + 1) {
+		n = strcspn(p, ",");
+		if (n == 0)
+			return misuse(what, text, "a list without empty items");
+		snprintf(item, sizeof(item), "%.*s", (int)n, p);
+		if (n >= sizeof(item))
+			return misuse(what, item, "the name of a port");
+		if (parse_ports_item(what, item, t, &first, &last) < 0)
+			return -1;
+		for (; first <= last; first++) {
+			to->count += !to->has[first];
+			to->has[first] = true;
+		}
+		if (p[n] == '\0')
+			return 0;
+	}
+}
+
 /*
  * A lookup runs on a thread of its own, so that a deadline can bound it:
  * whoever asked may give up on it, then the thread cleans up.
@@ -1800,6 +1865,8 @@ struct prefs { /* -1: what the system does by itself */
 	const char *source;        /* local address or path, or NULL */
 	int source_port;           /* 0: any */
 	const struct proxy *proxy; /* NULL: none */
+	const struct bytes *probe; /* an answer to this datagram counts as a
+				      connection; NULL: none is needed */
 };
 
 struct listeners {
@@ -2119,25 +2186,49 @@ struct race {
 	const struct prefs *prefs;
 	int64_t deadline;
 	struct addr local;
-	struct addr_list list;
+	const struct addr_list *list;
 	int next;      /* the address to start with */
+	int last;      /* the one that was connected, or failed last */
 	bool hopeless; /* the local end is not to be had */
 	int running;
 	struct pollfd fd[ADDRESSES];
 	int which[ADDRESSES]; /* the address of each running attempt */
 };
 
-static int race_failed(const struct race *r, int which, int error)
+static void race_failed(struct race *r, int which, int error)
 {
+	const char *verb = r->prefs->probe ? "probe of" : "connect to";
 	char place[PLACE_TEXT];
-	bool late = error == ETIMEDOUT && now() >= r->deadline;
 
-	target_place(r->target, &r->list.at[which], place);
-	fail_as(late ? TIMED_OUT : FAILED, "connect to %s failed: %s", place,
-		late ? "no answer in time (-w)"
-		     : addr_reason(&r->list.at[which], error));
+	r->last = which;
+	target_place(r->target, &r->list->at[which], place);
+	if (error != ETIMEDOUT || now() < r->deadline)
+		fail_as(FAILED, "%s %s failed: %s", verb, place,
+			addr_reason(&r->list->at[which], error));
+	else if (r->prefs->probe)
+		fail_as(TIMED_OUT, "probe of %s: no answer: open or filtered",
+			place);
+	else
+		fail_as(TIMED_OUT,
+			"connect to %s failed: no answer in time (-w)", place);
 	why.error = error;
-	return -1;
+}
+
+/*
+ * probe_send(fd, probe): 0, also when there is no room for it.  What came
+ * before fd was connected may be from anybody, and is no answer.
+ */
+static int probe_send(int fd, const struct bytes *probe)
+{
+	char scrap;
+	ssize_t n;
+
+	while (recv(fd, &scrap, 1, MSG_DONTWAIT) >= 0)
+		continue;
+	do {
+		n = send(fd, probe->at, probe->size, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 && errno != EAGAIN && errno != EWOULDBLOCK ? -1 : 0;
 }
 
 /*
@@ -2147,8 +2238,9 @@ static int race_failed(const struct race *r, int which, int error)
 static bool race_start(struct race *r)
 {
 	int which = r->next++, fd;
-	const struct addr *a = &r->list.at[which];
+	const struct addr *a = &r->list->at[which];
 	const struct target *t = r->target;
+	const struct bytes *probe = r->prefs->probe;
 
 	if (r->local.len > 0 && r->local.sa.sa_family != a->sa.sa_family) {
 		if (why.text[0] == '\0')
@@ -2166,24 +2258,40 @@ static bool race_start(struct race *r)
 		close(fd);
 		return false;
 	}
-	if (sock_connect(fd, t, r->prefs, a, r->deadline) < 0) {
+	if (sock_connect(fd, t, r->prefs, a, r->deadline) < 0 ||
+		(probe && probe_send(fd, probe) < 0)) {
 		race_failed(r, which, errno);
 		close(fd);
 		return true;
 	}
 	r->which[r->running] = which;
-	r->fd[r->running++] = (struct pollfd){ .fd = fd, .events = POLLOUT };
+	r->fd[r->running++] =
+		(struct pollfd){ .fd = fd, .events = probe ? POLLIN : POLLOUT };
 	return true;
 }
 
 /*
+ * race_met_itself(r, fd, peer): TCP's simultaneous open, or a probe, from the
+ * port that it went to: that is nobody.
+ */
+static bool race_met_itself(
+	const struct race *r, int fd, const struct addr *peer)
+{
+	struct addr self;
+
+	if (r->target->path ||
+		(r->target->type == SOCK_DGRAM && !r->prefs->probe))
+		return false;
+	self = sock_name(fd);
+	return addr_same(&self, peer);
+}
+
+/*
  * race_look(r, peer): the connected socket of an attempt that succeeded, or
- * -1; attempts that failed leave the race.  A socket that met itself (TCP's
- * simultaneous open, from the port it connects to) met nobody.
+ * -1; attempts that failed leave the race.
  */
 static int race_look(struct race *r, struct addr *peer)
 {
-	struct addr self;
 	int error, i = 0, fd;
 
 	while (i < r->running) {
@@ -2192,14 +2300,13 @@ static int race_look(struct race *r, struct addr *peer)
 			i++;
 			continue;
 		}
-		*peer = r->list.at[r->which[i]];
+		*peer = r->list->at[r->which[i]];
 		error = sock_error(fd);
-		self = sock_name(fd);
-		if (error == 0 && r->target->type == SOCK_STREAM &&
-			!r->target->path && addr_same(&self, peer))
+		if (error == 0 && race_met_itself(r, fd, peer))
 			error = ECONNREFUSED;
 		r->running--;
 		if (error == 0) {
+			r->last = r->which[i];
 			r->fd[i] = r->fd[r->running];
 			return fd;
 		}
@@ -2211,15 +2318,16 @@ static int race_look(struct race *r, struct addr *peer)
 	return -1;
 }
 
-/* race_run(r, peer): the first socket that connects, or -1. */
+/* race_run(r, peer): the first socket that connects, or -1 with why. */
 static int race_run(struct race *r, struct addr *peer)
 {
 	bool one_by_one = r->prefs->source_port > 0;
 	int64_t next_start = 0, until;
 	int fd = -1, before;
 
+	why.text[0] = '\0';
 	while (fd < 0) {
-		if (r->next < r->list.count &&
+		if (r->next < r->list->count &&
 			(r->running == 0 || now() >= next_start)) {
 			r->hopeless = !race_start(r);
 			if (r->hopeless)
@@ -2229,7 +2337,7 @@ static int race_run(struct race *r, struct addr *peer)
 		}
 		if (r->running == 0)
 			break;
-		until = r->next < r->list.count && next_start < r->deadline
+		until = r->next < r->list->count && next_start < r->deadline
 			? next_start
 			: r->deadline;
 		before = r->running;
@@ -2249,6 +2357,18 @@ static int race_run(struct race *r, struct addr *peer)
 
 enum { HOPELESS = -2 };
 
+/* dial_ends(t, p, deadline, list, local): the addresses, in turn, and ours. */
+static int dial_ends(const struct target *t, const struct prefs *p,
+	int64_t deadline, struct addr_list *list, struct addr *local)
+{
+	if (target_resolve(t, deadline, list) < 0 ||
+		local_end(t, p, deadline, local) < 0)
+		return -1;
+	addr_list_scope(list, p->interface);
+	addr_list_interleave(list);
+	return 0;
+}
+
 /*
  * dial(t, p, deadline, peer): connect to t, racing its addresses (RFC 8305).
  * Fill peer; return a blocking socket, or -1 with the last address's reason;
@@ -2257,15 +2377,14 @@ enum { HOPELESS = -2 };
 static int dial(const struct target *t, const struct prefs *p, int64_t deadline,
 	struct addr *peer)
 {
-	struct race r = { .target = t, .prefs = p, .deadline = deadline };
+	struct addr_list list;
+	struct race r = {
+		.target = t, .prefs = p, .deadline = deadline, .list = &list
+	};
 	int fd;
 
-	why.text[0] = '\0';
-	if (target_resolve(t, deadline, &r.list) < 0 ||
-		local_end(t, p, deadline, &r.local) < 0)
+	if (dial_ends(t, p, deadline, &list, &r.local) < 0)
 		return -1;
-	addr_list_scope(&r.list, p->interface);
-	addr_list_interleave(&r.list);
 	fd = race_run(&r, peer);
 	if (fd >= 0 && !t->path && t->type == SOCK_STREAM)
 		(void)fcntl(fd, F_SETFL, 0);
@@ -3476,31 +3595,60 @@ static int dial_way(const struct target *t, const struct prefs *p,
 }
 
 /*
+ * persist(retry, try, arg): try(arg, end) once or, with retry, until it gives
+ * no -1, again and again for so long.  When that runs out the status is
+ * TIMED_OUT, and why has the last reason; that the last try, which may have
+ * next to no time, came to its end is none.
+ */
+static int persist(int64_t retry, int (*try)(void *, int64_t), void *arg)
+{
+	int64_t end = retry > 0 ? after(retry) : NEVER, nap = last_try, left;
+	struct why before = { .text = "" };
+	int result;
+
+	for (;;) {
+		result = try(arg, end);
+		if (retry == 0 || result != -1 || why.status == MISUSED)
+			return result;
+		left = end - now() - last_try;
+		if (left <= 0)
+			break;
+		before = why;
+		pause_for(nap < left ? nap : left);
+		nap = 2 * nap < SECOND ? 2 * nap : SECOND;
+	}
+	if (why.status == TIMED_OUT && before.text[0])
+		why = before;
+	why.status = TIMED_OUT;
+	return -1;
+}
+
+struct attempt {
+	const struct target *target;
+	const struct prefs *prefs;
+	int64_t wait; /* for each */
+	struct addr *peer;
+};
+
+static int attempt_run(void *arg, int64_t end)
+{
+	const struct attempt *a = arg;
+	int64_t limit = after(a->wait);
+
+	return dial_way(
+		a->target, a->prefs, limit < end ? limit : end, a->peer);
+}
+
+/*
  * dial_long(t, p, wait, retry, peer): dial_way, each try for up to wait, again
- * and again for up to retry (0: once).  When that runs out the status is
- * TIMED_OUT, and why has the last reason.
+ * and again for up to retry (0: once).
  */
 static int dial_long(const struct target *t, const struct prefs *p,
 	int64_t wait, int64_t retry, struct addr *peer)
 {
-	int64_t end = after(retry), nap = last_try, limit, left;
-	int fd;
+	struct attempt a = { t, p, wait, peer };
 
-	if (retry == 0)
-		return dial_way(t, p, after(wait), peer);
-	for (;;) {
-		limit = after(wait);
-		fd = dial_way(t, p, limit < end ? limit : end, peer);
-		if (fd >= 0 || fd == HOPELESS || why.status == MISUSED)
-			return fd;
-		left = end - now() - last_try;
-		if (left <= 0)
-			break;
-		pause_for(nap < left ? nap : left);
-		nap = 2 * nap < SECOND ? 2 * nap : SECOND;
-	}
-	why.status = TIMED_OUT;
-	return -1;
+	return persist(retry, attempt_run, &a);
 }
 
 /*
@@ -7696,6 +7844,7 @@ struct options {
 	bool pass_fd;           /* -F */
 	struct prefs prefs;
 	struct target target;
+	const struct ports *ports; /* several, of -z; NULL: just one */
 };
 
 /* finish(status): end the process from any thread. */
@@ -7728,6 +7877,20 @@ _Noreturn static void output_failed(void)
 		die_of(SIGPIPE);
 	say("write to standard output failed: %s", strerror(why.error));
 	finish(FAILED);
+}
+
+/* service_name(t, port, name): what it is called, or an empty string. */
+static char *service_name(const struct target *t, int port, char name[32])
+{
+	static pthread_mutex_t services = PTHREAD_MUTEX_INITIALIZER;
+	struct servent *service = NULL;
+
+	pthread_mutex_lock(&services);
+	if (!t->numeric)
+		service = getservbyport(htons((uint16_t)port), target_kind(t));
+	snprintf(name, 32, "%s", service ? service->s_name : "");
+	pthread_mutex_unlock(&services);
+	return name;
 }
 
 /* dump_failed(): no copy of the traffic can be kept; for why. */
@@ -7818,12 +7981,9 @@ static void taps_open(const struct options *o, struct tap t[2],
 /* tell_connected(t, peer): nc.openbsd's sentence. */
 static void tell_connected(const struct target *t, const struct addr *peer)
 {
-	char host[ADDR_TEXT], named[PLACE_TEXT];
+	char host[ADDR_TEXT], named[PLACE_TEXT], name[32];
 	const char *kind = target_kind(t);
 	int port = peer->len > 0 ? addr_port(peer) : t->port;
-	static pthread_mutex_t services = PTHREAD_MUTEX_INITIALIZER;
-	char name[32] = "*";
-	struct servent *service;
 
 	if (loudness < 1)
 		return;
@@ -7835,14 +7995,10 @@ static void tell_connected(const struct target *t, const struct addr *peer)
 	snprintf(named, sizeof(named), "%.255s (%s)", t->host, host);
 	if (peer->len == 0)
 		snprintf(named, sizeof(named), "%s", t->host);
-	pthread_mutex_lock(&services);
-	service =
-		t->numeric ? NULL : getservbyport(htons((uint16_t)port), kind);
-	if (service)
-		snprintf(name, sizeof(name), "%s", service->s_name);
-	pthread_mutex_unlock(&services);
+	service_name(t, port, name);
 	tell("Connection to %s %d port [%s/%s] succeeded!",
-		strcmp(t->host, host) == 0 ? host : named, port, kind, name);
+		strcmp(t->host, host) == 0 ? host : named, port, kind,
+		*name ? name : "*");
 }
 
 /* relay_rules(o, place): what the options say about a relay. */
@@ -8534,47 +8690,357 @@ static int mode_many(const struct options *o)
 }
 
 /*
- * probe_datagram(o, fd, place): whether an empty datagram is answered; silence
- * may mean an open port or a filter.
+ * Many ports at once: each worker tests the next one, until there is none.
+ * What was found is said in the order of the ports: as far as head nothing
+ * will change any more.
  */
-static int probe_datagram(const struct options *o, int fd, const char *place)
-{
-	char scrap;
-	ssize_t n;
+struct scan {
+	const struct options *o;
+	int64_t over;          /* --max-time */
+	int64_t end;           /* of --retry */
+	struct addr_list list; /* count 0: not yet resolved */
+	struct addr local;
+	pthread_mutex_t lock;   /* guards what follows */
+	pthread_cond_t changed; /* there is something to show, or no worker */
+	int workers;
+	int next, head, shown;   /* ports: to be tested, known, said */
+	int64_t start;           /* -i: not before this */
+	bool news;               /* up to head there is something to show */
+	bool hopeless;           /* the local end is not to be had */
+	int last_port;           /* the highest one that is not open */
+	struct why last, broken; /* why that is; why another failed */
+	enum found {
+		UNASKED,
+		ASKED,
+		OPEN,
+		MUTE,
+		SHUT,
+		UNREACHABLE,
+		BROKEN,
+		FOUNDS
+	} found[PORTS];
+	unsigned char which[PORTS]; /* the address */
+	char *said[PORTS];          /* for -v: why it is not open; or NULL */
+};
 
-	sock_timeouts(fd, o->wait);
-	do {
-		n = send(fd, "", 0, 0);
-	} while (n < 0 && errno == EINTR);
-	do {
-		n = n < 0 ? n : recv(fd, &scrap, 1, 0);
-	} while (n < 0 && errno == EINTR);
-	if (n >= 0)
+/* scan_next(s): the port to be tested now, once it is time; 0: none. */
+static int scan_next(struct scan *s)
+{
+	int64_t early = 0;
+	int port;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->next < PORTS && s->found[s->next] != ASKED)
+		s->next++;
+	port = s->next < PORTS ? s->next++ : 0;
+	if (port > 0 && s->o->interval > 0) {
+		early = s->start - now();
+		s->start = after((early > 0 ? early : 0) + s->o->interval);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (early > 0)
+		pause_for(early);
+	return port;
+}
+
+/* scan_test(s, list, port, which): what the port is, and at which address. */
+static enum found scan_test(
+	struct scan *s, struct addr_list *list, int port, int *which)
+{
+	struct race r = { .target = &s->o->target,
+		.prefs = &s->o->prefs,
+		.deadline = after(s->o->wait),
+		.local = s->local,
+		.list = list };
+	struct target through = s->o->target;
+	struct addr peer;
+	int fd;
+
+	if (r.deadline > s->end)
+		r.deadline = s->end;
+	for (int i = 0; i < list->count; i++)
+		addr_set_port(&list->at[i], port);
+	through.port = port;
+	fd = s->o->prefs.proxy
+		? dial_way(&through, &s->o->prefs, r.deadline, &peer)
+		: race_run(&r, &peer);
+	*which = r.last;
+	if (fd >= 0) {
+		stream_close(fd, s->o->reset);
+		return OPEN;
+	}
+	if (r.hopeless)
+		return ASKED;
+	if (why.status == TIMED_OUT)
+		return MUTE;
+	if (why.error == EHOSTUNREACH || why.error == ENETUNREACH)
+		return UNREACHABLE;
+	return why.error == ECONNREFUSED ? SHUT : BROKEN;
+}
+
+/* scan_visible(s, port): something is to be said about it. */
+static bool scan_visible(const struct scan *s, int port)
+{
+	return s->found[port] == OPEN || s->said[port] ||
+		(s->found[port] == MUTE && s->o->udp);
+}
+
+/* scan_advance(s, all): move head as far as it is known, or wanted. */
+static void scan_advance(struct scan *s, bool all)
+{
+	for (; s->head < PORTS; s->head++) {
+		enum found f = s->found[s->head];
+
+		if (!all &&
+			(f == ASKED ||
+				(s->o->retry > 0 && f != UNASKED && f != OPEN)))
+			return;
+		s->news = s->news || scan_visible(s, s->head);
+	}
+}
+
+/* scan_failed(s, port, found): it is not open; keep the reason in why. */
+static void scan_failed(struct scan *s, int port, enum found found)
+{
+	if (found == ASKED) { /* it could not be tested, nor can others */
+		s->hopeless = true;
+		s->next = PORTS;
+	}
+	if (found == ASKED || found == BROKEN)
+		s->broken = why;
+	if (s->last.text[0] == '\0' || port > s->last_port) {
+		s->last = why;
+		s->last_port = port;
+	}
+	if (loudness > 0 && found != ASKED) {
+		free(s->said[port]);
+		s->said[port] = strdup(why.text);
+	}
+}
+
+/* scan_note(s, port, found, which): unless time is over. */
+static void scan_note(struct scan *s, int port, enum found found, int which)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->head < PORTS) {
+		s->found[port] = found;
+		s->which[port] = (unsigned char)which;
+		if (found != OPEN)
+			scan_failed(s, port, found);
+		scan_advance(s, false);
+		if (s->news)
+			pthread_cond_signal(&s->changed);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void *scan_work(void *arg)
+{
+	struct scan *s = arg;
+	struct addr_list list = s->list;
+	enum found found;
+	int port, which;
+
+	while ((port = scan_next(s)) > 0) {
+		found = scan_test(s, &list, port, &which);
+		scan_note(s, port, found, which);
+	}
+	pthread_mutex_lock(&s->lock);
+	if (--s->workers == 0)
+		pthread_cond_signal(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/* scan_say(s, port): one line each for standard output and standard error. */
+static void scan_say(const struct scan *s, int port)
+{
+	struct target t = s->o->target;
+	struct addr a = s->list.at[s->which[port]];
+	char host[ADDR_TEXT], name[32], line[PLACE_TEXT];
+
+	addr_set_port(&a, port);
+	t.port = port;
+	if (s->found[port] == OPEN)
+		tell_connected(&t, &a);
+	else if (s->said[port])
+		say("%s", s->said[port]);
+	if (s->found[port] != OPEN && !(s->found[port] == MUTE && s->o->udp))
+		return;
+	service_name(&t, port, name);
+	snprintf(line, sizeof(line), "%.255s %d %s %s%s%s\n",
+		s->o->prefs.proxy ? t.host : addr_host(&a, host), port,
+		s->found[port] == OPEN ? "open" : "open|filtered",
+		target_kind(&t), *name ? "/" : "", name);
+	if (write_whole(STDOUT_FILENO, line, strlen(line)) < 0) {
+		fail("write to standard output failed:");
+		output_failed();
+	}
+}
+
+/* scan_show(s): say what is known, up to head; with the lock held. */
+static void scan_show(struct scan *s)
+{
+	int to = s->head;
+
+	s->news = false;
+	pthread_mutex_unlock(&s->lock);
+	for (; s->shown < to; s->shown++)
+		if (scan_visible(s, s->shown))
+			scan_say(s, s->shown);
+	pthread_mutex_lock(&s->lock);
+}
+
+/* scan_width(o, list, n): how many of n ports can be tested at once. */
+static int scan_width(const struct options *o, const struct addr_list *list)
+{
+	struct rlimit files;
+	int64_t n = o->parallel, room;
+
+	if (o->prefs.source_port > 0 && (o->udp || !o->prefs.reuseaddr))
+		return 1;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < PLENTY) {
+		room = ((int64_t)files.rlim_cur - 8) / list->count;
+		n = room < 1 ? 1 : room < n ? room : n;
+	}
+	return (int)n;
+}
+
+/*
+ * scan_threads(s, n): run n workers, fewer when there are not so many threads,
+ * and show what they find until they are done, or --max-time has passed.
+ */
+static int scan_threads(struct scan *s, int n)
+{
+	bool in_time = true;
+
+	pthread_mutex_lock(&s->lock);
+	s->next = 1;
+	for (s->workers = 0; s->workers < n; s->workers++)
+		if (pool_run(scan_work, s) < 0)
+			break;
+	if (s->workers == 0) {
+		s->workers = 1;
+		pthread_mutex_unlock(&s->lock);
+		scan_work(s);
+		pthread_mutex_lock(&s->lock);
+	}
+	while (s->workers > 0 && in_time) {
+		scan_show(s);
+		while (s->workers > 0 && !s->news && in_time)
+			in_time = signal_wait(&s->changed, &s->lock, s->over);
+	}
+	s->next = PORTS;
+	pthread_mutex_unlock(&s->lock);
+	if (!in_time)
+		fail_as(TIMED_OUT, "the time of --max-time passed");
+	return in_time ? 0 : HOPELESS;
+}
+
+/* scan_resolve(s): both ends. */
+static int scan_resolve(struct scan *s)
+{
+	const struct options *o = s->o;
+	int64_t limit = after(o->wait);
+
+	if (limit > s->end)
+		limit = s->end;
+	if (limit > s->over)
+		limit = s->over;
+	s->list.count = 1; /* a proxy resolves it */
+	if (o->prefs.proxy ||
+		dial_ends(&o->target, &o->prefs, limit, &s->list, &s->local) ==
+			0)
 		return 0;
-	if (errno == EAGAIN || errno == EWOULDBLOCK)
-		return fail_as(TIMED_OUT,
-			"probe of %s: no answer: open or "
-			"filtered",
-			place);
-	return fail("probe of %s failed:", place);
+	s->list.count = 0;
+	return -1;
+}
+
+/* scan_round(s, end): test what is not open; -1 when not all is open then. */
+static int scan_round(void *arg, int64_t end)
+{
+	struct scan *s = arg;
+	int n = 0, width;
+
+	s->end = end;
+	if (s->list.count == 0 && scan_resolve(s) < 0)
+		return -1;
+	for (int port = 1; port < PORTS; port++)
+		if (s->o->ports->has[port] && s->found[port] != OPEN) {
+			s->found[port] = ASKED;
+			n++;
+		}
+	s->last.text[0] = '\0';
+	width = scan_width(s->o, &s->list);
+	if (scan_threads(s, n < width ? n : width) < 0)
+		return HOPELESS;
+	why = s->hopeless ? s->broken : s->last;
+	return s->hopeless ? HOPELESS : s->last.text[0] ? -1 : 0;
+}
+
+/* scan_verdict(s): the exit status; that no port is open is said. */
+static int scan_verdict(const struct scan *s)
+{
+	static const char *const words[FOUNDS] = { [MUTE] = "silent",
+		[SHUT] = "refused",
+		[UNREACHABLE] = "unreachable",
+		[BROKEN] = "failed" };
+	static const enum found order[] = { SHUT, MUTE, UNREACHABLE, BROKEN };
+	int count[FOUNDS] = { 0 };
+	char text[160] = "";
+	size_t n = 0;
+
+	for (int port = 1; port < PORTS; port++)
+		count[s->found[port]]++;
+	if (count[OPEN] > 0)
+		return DONE;
+	for (size_t i = 0; i < COUNT(order); i++)
+		if (count[order[i]] > 0)
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+				"%s %d %s", n > 0 ? "," : ":", count[order[i]],
+				words[order[i]]);
+	say("no port of %.255s is open%s%s%s%s", s->o->target.host, text,
+		count[BROKEN] ? " (" : "", count[BROKEN] ? s->broken.text : "",
+		count[BROKEN] ? ")" : "");
+	return count[MUTE] == s->o->ports->count ? TIMED_OUT : FAILED;
+}
+
+/* mode_scan(o): -z with several ports: which of them are open. */
+static int mode_scan(const struct options *o)
+{
+	static struct scan s = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	int64_t retry = o->retry < o->max_time ? o->retry : o->max_time;
+	struct why reason;
+	int result;
+
+	s.o = o;
+	s.over = after(o->max_time);
+	signal_init(&s.changed);
+	result = persist(retry, scan_round, &s);
+	reason = why;
+	pthread_mutex_lock(&s.lock);
+	scan_advance(&s, true);
+	scan_show(&s);
+	if (result == -1 && retry == 0 && s.list.count > 0)
+		return scan_verdict(&s);
+	why = reason;
+	if (result == HOPELESS) /* maybe workers are still at it */
+		finish(complain());
+	return result < 0 ? complain() : DONE;
 }
 
 /* mode_zero(o): connect and close; only the exit status and -v tell. */
 static int mode_zero(const struct options *o)
 {
 	struct addr peer;
-	char place[PLACE_TEXT];
-	int fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, &peer);
-	int result = 0;
+	int fd;
 
+	if (o->ports)
+		return mode_scan(o);
+	fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, &peer);
 	if (fd < 0)
 		return complain();
-	if (o->udp)
-		result = probe_datagram(
-			o, fd, target_place(&o->target, &peer, place));
 	stream_close(fd, o->reset);
-	if (result < 0)
-		return complain();
 	tell_connected(&o->target, &peer);
 	return DONE;
 }
@@ -9773,6 +10239,7 @@ static int operands_find(const struct options *o, const struct given *g,
 /* operands_of_ip(o, g): [host] port, host:port, or -p with -l. */
 static int operands_of_ip(struct options *o, const struct given *g)
 {
+	static struct ports ports;
 	char *host, *port;
 
 	if (no_command(o, g) < 0 || operands_find(o, g, &host, &port) < 0)
@@ -9800,6 +10267,10 @@ static int operands_of_ip(struct options *o, const struct given *g)
 		return fail_as(MISUSED,
 			o->listen ? "-l needs a port"
 				  : "a host and a port are needed");
+	if (o->zero && is_port_list(port)) {
+		o->ports = &ports;
+		return parse_ports("port", port, &o->target, &ports);
+	}
 	return parse_port(
 		"port", port, &o->target, o->listen ? 0 : 1, &o->target.port);
 }
@@ -9869,7 +10340,10 @@ static void options_settle(struct options *o)
 	o->target.family = o->four ? AF_INET : o->six ? AF_INET6 : AF_UNSPEC;
 	if (o->prefs.keepalive < 0)
 		o->prefs.keepalive = o->keep || o->forward;
-	if (mode == PROBE && o->wait == NEVER)
+	if (mode != PROBE)
+		return;
+	o->prefs.probe = o->udp ? &o->send : NULL;
+	if (o->wait == NEVER)
 		o->wait = 2 * SECOND;
 }
 
@@ -10305,10 +10779,15 @@ static void raise_descriptor_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* max_time_run(span): the thread that ends everything when it is time. */
+/*
+ * max_time_run(o): the thread that ends everything when it is time.  A scan
+ * looks itself, and has two seconds to say what it found.
+ */
 static void *max_time_run(void *arg)
 {
-	pause_for(*(const int64_t *)arg);
+	const struct options *o = arg;
+
+	pause_for(o->max_time + (o->ports ? 2 * SECOND : 0));
 	say("the time of --max-time passed");
 	finish(TIMED_OUT);
 }
@@ -10338,8 +10817,7 @@ static int prepare(struct options *o)
 	raise_descriptor_limit();
 	if (guard_start(o) < 0)
 		return -1;
-	if (o->max_time < NEVER &&
-		thread_start(max_time_run, &o->max_time, 0) < 0)
+	if (o->max_time < NEVER && thread_start(max_time_run, o, 0) < 0)
 		return fail("cannot start a thread:");
 	return 0;
 }
