@@ -933,6 +933,97 @@ both_follow() {
 	[[ $output == *refused ]]
 }
 
+@test "examples: see which ports are open" {
+	driver=scan
+	getent services http-alt/tcp >/dev/null || skip "no /etc/services"
+	listen srv -4 -k 127.0.0.1 0
+	run limited "$(cmd ask)"
+	[ "$status" -eq 0 ]
+	# Others may be open on this machine, and the port may have a name.
+	[ "$(shown ask)" = "127.0.0.1 $PORT open tcp" ]
+	[[ ${lines[-1]} =~ ^127\.0\.0\.1\ $PORT\ open\ tcp(/.*)?$ ]]
+}
+
+@test "examples: start when a port is open" {
+	driver=ready
+	printf '#!/bin/sh\necho up\n' >"$T/bin/start"
+	chmod +x "$T/bin/start"
+	free_port
+	start cl bash -c "$(cmd start)"
+	if wait_exit cl 0.3 2>/dev/null; then
+		fail "it does not wait: $status"
+	fi
+	start srv sockcat -lk 127.0.0.1 "$PORT"
+	wait_exit cl
+	[ "$status" -eq 0 ]
+	[ "$(<"$T/cl.out")" = up ]
+}
+
+@test "examples: servers that answer as they should" {
+	driver=health
+	need redis-server
+	printf 'HTTP/1.0 200 OK\r\n\r\n' >page
+	listen_with page srv 0
+	run limited "$(cmd web)"
+	[ "$status" -eq 0 ]
+	[ "${lines[0]%$'\r'}" = "$(shown web)" ]
+
+	free_port
+	start db redis-server --port "$PORT" --bind 127.0.0.1 --save ''
+	wait_line db.out 'eady to accept connections' 20
+	run limited "$(cmd redis)"
+	[ "$status" -eq 0 ]
+	[ "${output%$'\r'}" = "$(shown redis)" ]
+}
+
+@test "examples: watch a database, and slow it down" {
+	driver=watch
+	need redis-server redis-cli
+	start db redis-server --port 0 --unixsocket redis.sock --save ''
+	wait_line db.out 'eady to accept connections' 20
+	serve srv serve
+	here ask
+	wait_line srv.err '^< [0-9:.]+ [^ ]+:[0-9]+ 00000000 .*\|'
+	wait_line srv.err '^> [0-9:.]+ [^ ]+:[0-9]+ .*\|\+PONG\.\.\|$'
+
+	driver=slow
+	serve slow serve
+	[ "$(limited "redis-cli -p $PORT ping")" = PONG ]
+}
+
+@test "examples: lines for a syslog server" {
+	driver=syslog
+	free_port -u
+	start srv sockcat -luk 127.0.0.1 "$PORT"
+	wait_port "$PORT" udp
+	here line
+	wait_line srv.out '^<13>backup: done'
+	: >log
+	start follow bash -c "$(cmd lines)"
+	more() {
+		echo 'one more' >>log
+		grep -q 'one more$' "$T/srv.out"
+	}
+	wait_for 20 more
+}
+
+@test "examples: ssh through a proxy" {
+	driver=behind
+	cat >"$T/bin/ssh" <<-'END'
+		#!/bin/sh
+		# Of ssh -o ProxyCommand=COMMAND HOST only that.
+		command=$(echo "${2#*=}" | sed 's/%h/192.0.2.7/; s/%p/22/')
+		echo hello | sh -c "$command"
+	END
+	chmod +x "$T/bin/ssh"
+	peer_py srv proxy.py
+	proxy_port=$PORT
+	run limited "$(cmd ssh)"
+	[ "$status" -eq 0 ]
+	[ "$output" = hello ]
+	grep -q '^request ipv4 192.0.2.7 22' "$T/srv.out"
+}
+
 @test "examples: collect what many machines send" {
 	driver=collect
 	echo before >log
