@@ -305,6 +305,16 @@ quietly() {
 	test_ports "$@" 2>&1 | grep -E '^(open|closed|output)'
 }
 
+# tested PROGRAM ARGS...: the status of a test of two ports, one of them open.
+tested() {
+	peer_py srv witness.py
+	run --separate-stderr tool "$1" "${@:2}" -z 127.0.0.1 \
+		"$PORT-$((PORT + 1))"
+	echo "$output" >"$T/output"
+	[ "$status" -ne 0 ] || echo open
+	stop srv
+}
+
 @test "-z: the status, and what nc.openbsd says" {
 	rows nc.openbsd -z
 	rows nc.traditional -z
@@ -315,6 +325,14 @@ quietly() {
 	beside nc.openbsd quietly
 	beside nc.traditional quietly
 	beside ncat quietly
+	# A range: the others write nothing to standard output.
+	beside nc.openbsd tested
+	grep -qE '^127.0.0.1 [0-9]+ open tcp' "$T/output"
+	tested nc.openbsd
+	[ -z "$(<"$T/output")" ]
+	beside nc.traditional tested
+	tested nc.traditional
+	[ -z "$(<"$T/output")" ]
 }
 
 # options_set PROGRAM ARGS...: the socket options that are set.
@@ -462,7 +480,7 @@ listener() {
 		-l -p {} -c 'tr a b'
 	grep -q "'b'" "$T/ours"
 	run tool sockcat -v -w 10ms -l 127.0.0.1 0
-	[[ $output == *Listening* ]]
+	[[ $output == *"Listening on 127.0.0.1 "* ]]
 }
 
 @test "ncat: listeners and commands" {
