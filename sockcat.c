@@ -10061,6 +10061,11 @@ static int options_check(const struct options *o, const struct given *g)
 		return fail_as(MISUSED,
 			"%s makes no sense %s but with -d and -o", g->text[a],
 			modes[mode].phrase);
+	a = spec_named("append-output");
+	if (g->text[a][0] && !o->output && !o->hex_dump)
+		return fail_as(MISUSED,
+			"%s makes no sense without -o or --hex-dump",
+			g->text[a]);
 	a = spec_named("no-reuseaddr");
 	if (g->text[a][0] && !o->listen && !o->port_text)
 		return fail_as(MISUSED, "%s makes no sense without -l or -p",

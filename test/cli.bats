@@ -336,6 +336,12 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	misuse --count -k -l --count 3 1
 	misuse -m -k -l -m 3 1
 	misuse --mode -U -l --mode 600 1
+	misuse --append-output -o --append-output 127.0.0.1 1
+	misuse --proxy-type -x --proxy-type 5 127.0.0.1 1
+	misuse --send-only --expect --send-only --expect a 127.0.0.1 1
+	misuse -W --expect -uW 3 --expect a 127.0.0.1 1
+	misuse -F -o -F -o file 127.0.0.1 1
+	misuse -lk --send -lk --send a 127.0.0.1 0
 	misuse --no-reuseaddr -p --no-reuseaddr 127.0.0.1 1
 	none_wrong
 }
