@@ -863,7 +863,7 @@ static size_t parse_escape(const char *text, char *to)
 	}
 	if (*text != 'x' || hex_digit(text[1]) < 0 || hex_digit(text[2]) < 0)
 		return 0;
-	*to = (char)(hex_digit(text[1]) << 4 | hex_digit(text[2]));
+	*to = (char)(hex_digit(text[1]) * 16 + hex_digit(text[2]));
 	return 3;
 }
 
@@ -2215,18 +2215,20 @@ static void race_failed(struct race *r, int which, int error)
 }
 
 /*
- * probe_send(fd, probe): 0, also when there is no room for it.  What came
- * before fd was connected may be from anybody, and is no answer.
+ * probe_send(fd, probe, a): to a; 0, also when there is no room for it.  What
+ * came before fd was connected may be from anybody, and is no answer.
  */
-static int probe_send(int fd, const struct bytes *probe)
+static int probe_send(int fd, const struct bytes *probe, const struct addr *a)
 {
+	bool group = addr_is_multicast(a); /* fd is not connected to it */
 	char scrap;
 	ssize_t n;
 
 	while (recv(fd, &scrap, 1, MSG_DONTWAIT) >= 0)
 		continue;
 	do {
-		n = send(fd, probe->at, probe->size, MSG_DONTWAIT);
+		n = sendto(fd, probe->at, probe->size, MSG_DONTWAIT,
+			group ? &a->sa : NULL, group ? a->len : 0);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 && errno != EAGAIN && errno != EWOULDBLOCK ? -1 : 0;
 }
@@ -2259,7 +2261,7 @@ static bool race_start(struct race *r)
 		return false;
 	}
 	if (sock_connect(fd, t, r->prefs, a, r->deadline) < 0 ||
-		(probe && probe_send(fd, probe) < 0)) {
+		(probe && probe_send(fd, probe, a) < 0)) {
 		race_failed(r, which, errno);
 		close(fd);
 		return true;
@@ -3292,20 +3294,17 @@ static int reply_check(enum reply kind, const unsigned char *r, size_t n,
 /* put_word(to, text): its length in a byte, and text; the end of that. */
 static unsigned char *put_word(unsigned char *to, const char *text)
 {
-	size_t n = strlen(text);
-
-	*to++ = (unsigned char)n;
-	memcpy(to, text, n);
-	return to + n;
+	*to = (unsigned char)strlen(text);
+	return (unsigned char *)stpcpy((char *)to + 1, text);
 }
 
 /* socks5_request(t, to): how long it is. */
 static size_t socks5_request(const struct target *t, unsigned char *to)
 {
-	unsigned char *p = to;
+	static const unsigned char head[4] = { 5, 1 };
+	unsigned char *p = to + sizeof(head);
 
-	memcpy(p, "\5\1\0", 3);
-	p += 4;
+	memcpy(to, head, sizeof(head));
 	if (inet_pton(AF_INET, t->host, p) == 1) {
 		p[-1] = 1;
 		p += 4;
@@ -3325,18 +3324,19 @@ static size_t socks5_request(const struct target *t, unsigned char *to)
 static size_t socks4_request(
 	const struct proxy *p, const struct target *t, unsigned char *to)
 {
-	unsigned char head[8] = { 4, 1, (unsigned char)(t->port >> 8),
-		(unsigned char)t->port };
-	bool named = inet_pton(AF_INET, t->host, head + 4) != 1;
-	size_t n = sizeof(head);
+	const unsigned char head[8] = { 4, 1, (unsigned char)(t->port >> 8),
+		(unsigned char)t->port, 0, 0, 0, 1 };
+	unsigned char address[4];
+	bool named = inet_pton(AF_INET, t->host, address) != 1;
+	char *end;
 
+	memcpy(to, head, sizeof(head));
+	if (!named)
+		memcpy(to + 4, address, sizeof(address));
+	end = stpcpy((char *)to + sizeof(head), p->user) + 1;
 	if (named)
-		memcpy(head + 4, "\0\0\0\1", 4);
-	memcpy(to, head, n);
-	n += (size_t)sprintf((char *)to + n, "%s", p->user) + 1;
-	if (named)
-		n += (size_t)sprintf((char *)to + n, "%s", t->host) + 1;
-	return n;
+		end = stpcpy(end, t->host) + 1;
+	return (size_t)(end - (char *)to);
 }
 
 /* base64(from, n, to): n bytes, as text. */
@@ -3351,7 +3351,8 @@ static void base64(const char *from, size_t n, char *to)
 		for (size_t k = i; k < i + 3; k++)
 			bits = bits << 8 | (k < n ? (unsigned char)from[k] : 0);
 		for (size_t k = 0; k < 4; k++, bits <<= 6)
-			*to++ = i + k > n ? '=' : signs[bits >> 18 & 63];
+			*to++ = (char)(i + k > n ? '='
+						 : signs[bits >> 18 & 63]);
 	}
 	*to = '\0';
 }
@@ -3433,6 +3434,7 @@ static int handshake_step(const struct handshake *h, unsigned char *request,
 	ssize_t moved;
 	int result;
 
+	reply[0] = 0;
 	for (size_t sent = 0; sent < n; sent += (size_t)moved) {
 		moved = handshake_move(h, request + sent, n - sent, true);
 		if (moved < 0)
@@ -3459,8 +3461,11 @@ static int handshake_socks5(
 	unsigned char *end;
 	int method;
 
-	memcpy(request, login ? "\5\2\0\2" : "\5\1\0", 4);
-	method = handshake_step(h, request, login ? 4 : 3, SOCKS5_METHOD);
+	request[0] = 5;
+	request[1] = login ? 2 : 1; /* methods: none, and in clear */
+	request[2] = 0;
+	request[3] = 2;
+	method = handshake_step(h, request, 2 + request[1], SOCKS5_METHOD);
 	if (method == 2 && !login)
 		return handshake_failed(
 			h, FAILED, "the proxy wants a user and a password");
@@ -8016,7 +8021,7 @@ static struct rules relay_rules(const struct options *o, const char *place)
 		.reset = o->reset,
 		.listening = o->listen,
 		.patient = o->prefs.proxy && !o->shutdown_given &&
-			!o->send_only && o->quit > 0,
+			!o->no_shutdown && !o->send_only && o->quit > 0,
 		.terminal = !o->send.at && isatty(STDIN_FILENO),
 		.place = place,
 	};
@@ -10006,7 +10011,9 @@ static int option_refused(const struct option_spec *spec, const char *text,
 	bool unix_only = sock && sock[0] == '-' && sock[1] == '-';
 	bool datagrams = sock && !unix_only && sock[0] == '-';
 
-	if (spec->on_mode[mode] == 's')
+	if (spec->on_mode[mode] == 'o' && o->onward.path)
+		with = "with a Unix-domain socket as the target of --forward";
+	else if (spec->on_mode[mode] == 's')
 		with = "with -u in this mode";
 	else if (spec->on_mode[mode] == 'd')
 		with = o->unixsock ? "with -U without -l" : "without -l or -u";
@@ -10035,13 +10042,7 @@ static int spec_named(const char *name)
 static int options_check(const struct options *o, const struct given *g)
 {
 	enum mode_id mode = mode_of(o);
-	int a = spec_named("source"), b;
-
-	if (g->text[a][0] && o->forward && o->onward.path)
-		return fail_as(MISUSED,
-			"%s makes no sense with a Unix-domain socket as the "
-			"target of --forward",
-			g->text[a]);
+	int a, b;
 
 	for (int i = 0; i < SPECS; i++)
 		if (g->text[i][0] && option_mark(&specs[i], mode, o) == '-')
