@@ -9919,7 +9919,7 @@ static const struct option_spec specs[] = {
 	{ 0, NULL, NULL, "Proxies", NULL, NULL, NULL, 0, 0, 0 },
 	{ 'x', "proxy", "HOST[:PORT]", "connect through it", "+--+----+--oo+",
 		"+---", set_text, AT(proxy), 0, 0 },
-	{ 'X', "proxy-type", "4|5|connect", "SOCKS4a, SOCKS5 or HTTP",
+	{ 'X', "proxy-type", "TYPE", "4, 5 (SOCKS; default) or connect (HTTP)",
 		"+--+----+--oo+", "+---", set_proxy_type, 0, 0, 0 },
 	{ 0, "proxy-auth-file", "FILE", "where USER:PASSWORD for it is",
 		"+--+----+--oo+", "+---", set_text, AT(proxy_auth), 0, 0 },
@@ -9980,6 +9980,37 @@ static const char *const clashes[][2] = {
 	{ "fd-pass", "reset" },
 };
 
+/* What scripts for other netcats bring along, and what to write instead. */
+static const char *const foreign[][2] = {
+	{ "-D", "there is no SO_DEBUG here, leave it out" },
+	{ "-G", "networks drop source routes, leave it out" },
+	{ "-g", "networks drop source routes, leave it out" },
+	{ "-P", "write the user and password to SOCKCAT_PROXY_AUTH" },
+	{ "-r", "local ports are random anyway, leave it out" },
+	{ "-S", "there are no TCP MD5 signatures here" },
+	{ "-Z", "there is no DCCP here" },
+	{ "--lua-exec", "write --exec 'lua FILE'" },
+	{ "--proxy-auth", "use SOCKCAT_PROXY_AUTH or --proxy-auth-file" },
+	{ "--proxy-dns", "the proxy looks names up, leave it out" },
+	{ "--sctp", "there is no SCTP here, use socat" },
+	{ "--ssl", "there is no TLS here, use openssl s_client or socat" },
+	{ "--vsock", "there are no VM sockets here, use socat" },
+	/* Known here, but refused where another program takes them. */
+	{ "-k", "nc.traditional's -k is --keepalive here" },
+	{ "-m", "the lowest TTL of nc.openbsd cannot be set" },
+	{ "-s", "a listener's address is the operand host" },
+	{ "-W", "--recv-bytes counts the bytes of a stream" },
+};
+
+/* advice(text): what to write instead of text; empty: nothing is known. */
+static const char *advice(const char *text)
+{
+	for (size_t i = 0; i < COUNT(foreign); i++)
+		if (strncmp(text, foreign[i][0], strlen(foreign[i][0])) == 0)
+			return foreign[i][1];
+	return "";
+}
+
 /* What the command line said: which options, and how they were written. */
 struct given {
 	char text[SPECS][24]; /* `-k` or `--keep-open`; empty: not given */
@@ -10035,7 +10066,8 @@ static int option_refused(const struct option_spec *spec, const char *text,
 		with = o->unixsock && (!o->udp || (sock && sock[2] == '-'))
 			? "with -U"
 			: "with -u";
-	return fail_as(MISUSED, "%s makes no sense %s", text, with);
+	return fail_as(MISUSED, "%s makes no sense %s%s%s", text, with,
+		*advice(text) ? "; " : "", advice(text));
 }
 
 static int spec_named(const char *name)
@@ -10091,6 +10123,11 @@ static int options_check(const struct options *o, const struct given *g)
 		return fail_as(MISUSED,
 			"%s makes no sense %s but with -d and -o", g->text[a],
 			modes[mode].phrase);
+	a = spec_named("append-output");
+	if (g->text[a][0] && !o->output && !o->hex_dump)
+		return fail_as(MISUSED,
+			"%s makes no sense without -o or --hex-dump",
+			g->text[a]);
 	a = spec_named("no-reuseaddr");
 	if (g->text[a][0] && !o->listen && !o->port_text)
 		return fail_as(MISUSED, "%s makes no sense without -l or -p",
@@ -10177,7 +10214,7 @@ static int forward_parse(struct options *o)
 static int no_command(const struct options *o, const struct given *g)
 {
 	for (int i = 0; i < g->operands && o->echo && !o->unixsock; i++)
-		if (strpbrk(g->operand[i], "/ \t"))
+		if (g->operands > 2 || strpbrk(g->operand[i], "/ \t"))
 			return fail_as(MISUSED,
 				"-e means echo and takes no "
 				"command: \"%s\"; to run one, use -c",
@@ -10241,8 +10278,12 @@ static int operands_find(const struct options *o, const struct given *g,
 
 	*host = *port = NULL;
 	if (g->operands > most)
-		return fail_as(MISUSED, "\"%s\" is one operand too many",
-			g->operand[most]);
+		return fail_as(MISUSED, "\"%s\" is one operand too many%s",
+			g->operand[most],
+			o->zero ? "; write several ports as 22,80"
+				: o->recv_only
+				? "; -d takes no time, --delay does"
+				: "");
 	if (g->operands == 2) {
 		*host = bracketless(g->operand[0]);
 		*port = g->operand[1];
@@ -10399,14 +10440,17 @@ static size_t distance(const char *a, const char *b)
 	return row[n];
 }
 
-/* unknown_option(text): the error, with the nearest name if one is near. */
+/* unknown_option(text): the error, with what to write if that is known. */
 static int unknown_option(const char *text)
 {
 	char name[32];
 	size_t n = strcspn(text + 2, "="), best = 4, d;
 	const char *nearest = NULL;
 
-	if (n >= sizeof(name))
+	if (*advice(text))
+		return fail_as(MISUSED, "unknown option %.*s; %s", (int)n + 2,
+			text, advice(text));
+	if (n >= sizeof(name) || text[1] != '-')
 		return fail_as(MISUSED, "unknown option %s", text);
 	memcpy(name, text + 2, n);
 	name[n] = '\0';
@@ -10509,7 +10553,7 @@ static int option_error(int c, const char *written)
 			specs[optopt - LONG_ONLY].name, written);
 	if (is_long)
 		return unknown_option(written);
-	return fail_as(MISUSED, "unknown option -%c", optopt);
+	return unknown_option((char[]){ '-', (char)optopt, '\0', '\0' });
 }
 
 /*
@@ -10579,6 +10623,11 @@ static int options_parse(
 	memset(g, 0, sizeof(*g));
 	if (options_read(o, g, argc, argv) < 0)
 		return -1;
+	if (g->operands > 0 &&
+		strcmp(g->text[spec_named("version")], "-V") == 0)
+		return fail_as(MISUSED,
+			"-V is the version and takes no routing table: \"%s\"",
+			g->operand[0]);
 	if (g->text[spec_named("help")][0] || g->text[spec_named("version")][0])
 		return 0;
 	if (forward_parse(o) < 0 || options_check(o, g) < 0 ||
