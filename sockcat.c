@@ -9786,8 +9786,7 @@ static const struct option_spec specs[] = {
 	{ 'p', "source-port", "PORT", "local port", "++++++++++++++", "++--",
 		set_text, AT(port_text), 0, 0 },
 
-	{ 0, NULL, NULL, "Modes (none: relay standard input and output)", NULL,
-		NULL, NULL, 0, 0, 0 },
+	{ 0, NULL, NULL, "Modes", NULL, NULL, NULL, 0, 0, 0 },
 	{ 'l', "listen", NULL, "wait for a connection", " ++ ++++ ++++-",
 		"++++", set_flag, AT(listen), true, 0 },
 	{ 'e', "echo", NULL, "send every byte back", "   +++--------", "++++",
@@ -9841,8 +9840,7 @@ static const struct option_spec specs[] = {
 	{ 'F', "fd-pass", NULL, "pass the connection to standard output, exit",
 		"+-------------", "++++", set_flag, AT(pass_fd), true, 0 },
 
-	{ 0, NULL, NULL, "Time limits (seconds, or with ms, s, m, h)", NULL,
-		NULL, NULL, 0, 0, 0 },
+	{ 0, NULL, NULL, "Limits", NULL, NULL, NULL, 0, 0, 0 },
 	{ 'w', "wait", "TIME", "for connecting, then for silence", ALL,
 		set_time, AT(wait), 1, 0 },
 	{ 0, "idle-timeout", "TIME", "for silence on a connection",
@@ -9880,8 +9878,7 @@ static const struct option_spec specs[] = {
 	{ 'h', "help", NULL, "this text", ALL, NULL, 0, 0, 0 },
 	{ 'V', "version", NULL, "the version", ALL, NULL, 0, 0, 0 },
 
-	{ 0, NULL, NULL, "Socket options (sizes with k, M, G)", NULL, NULL,
-		NULL, 0, 0, 0 },
+	{ 0, NULL, NULL, "Sockets", NULL, NULL, NULL, 0, 0, 0 },
 	{ 'I', "rcvbuf", "SIZE", "receive buffer", ALL, set_size,
 		AT(prefs.rcvbuf), 0, 0 },
 	{ 'O', "sndbuf", "SIZE", "send buffer", ALL, set_size, AT(prefs.sndbuf),
@@ -9924,8 +9921,7 @@ static const struct option_spec specs[] = {
 	{ 0, "proxy-auth-file", "FILE", "where USER:PASSWORD for it is",
 		"+--+----+--oo+", "+---", set_text, AT(proxy_auth), 0, 0 },
 
-	{ 0, NULL, NULL, "Who may connect (addresses, blocks A/BITS, names)",
-		NULL, NULL, NULL, 0, 0, 0 },
+	{ 0, NULL, NULL, "Access", NULL, NULL, NULL, 0, 0, 0 },
 	{ 0, "allow", "LIST", "these, and no others", "-++-++++-++++-", "++--",
 		set_access, 0, 0, 0 },
 	{ 0, "deny", "LIST", "not these", "-++-++++-++++-", "++--", set_access,
@@ -9935,7 +9931,7 @@ static const struct option_spec specs[] = {
 	{ 0, "denyfile", "FILE", "the same", "-++-++++-++++-", "++--",
 		set_access, 0, ACCESS_DENY | ACCESS_FILE, 0 },
 
-	{ 0, NULL, NULL, "For scripts", NULL, NULL, NULL, 0, 0, 0 },
+	{ 0, NULL, NULL, "Scripts", NULL, NULL, NULL, 0, 0, 0 },
 	{ 0, "port-file", "FILE", "write ADDRESS PORT there once listening",
 		"-++-++++-++++-", "++++", set_text, AT(port_file), 0, 0 },
 	{ 0, "ready-fd", "N", "write ADDRESS PORT to descriptor N",
@@ -10639,40 +10635,64 @@ static int options_parse(
 	return proxy_parse(o, g);
 }
 
-static void print_help(void)
+/* help_item(s, out, column): one option; column is where the line ends. */
+static void help_item(const struct option_spec *s, FILE *out, size_t *column)
 {
-	char names[64];
+	enum { MARGIN = 10, WIDTH = 79 };
+	const char *arg = s->arg ? s->arg : "";
+	char text[64];
+	size_t n = 0;
 
-	printf("usage: sockcat [options] host port         connect\n"
-	       "       sockcat [options] -l [host] port    listen\n"
-	       "       sockcat [options] [-l] -U path      Unix-domain "
-	       "socket\n");
-	for (int i = 0; i < SPECS; i++) {
-		const struct option_spec *s = &specs[i];
-		const char *arg = s->arg ? s->arg : "";
-
-		if (!s->name) {
-			printf("\n%s:\n", s->help);
-			continue;
-		}
-		snprintf(names, sizeof(names), "%c%c%s --%s%s%s",
-			s->letter ? '-' : ' ', s->letter ? s->letter : ' ',
-			s->letter ? "," : " ", s->name,
-			*arg && *arg != '[' ? " " : "", arg);
-		printf("  %-26s %s\n", names, s->help ? s->help : "the same");
+	if (s->letter)
+		n = (size_t)sprintf(text, "-%c ", s->letter);
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "--%s%s%s", s->name,
+		*arg && *arg != '[' ? " " : "", arg);
+	if (*column > MARGIN && *column + n + 3 > WIDTH) {
+		fprintf(out, ",\n%*s", MARGIN, "");
+		*column = MARGIN;
+	} else if (*column > MARGIN) {
+		fputs(", ", out);
+		*column += 2;
 	}
-	printf("\nExamples:\n"
-	       "  sockcat -lke 4000                 an echo service\n"
-	       "  sockcat -l 4000 >file             receive a file ...\n"
-	       "  sockcat -N host 4000 <file        ... and send it\n"
-	       "\nThe manual: man sockcat\n");
+	fputs(text, out);
+	*column += n;
+}
+
+/* print_help(out): every option, by purpose, for a screen of 80 by 40. */
+static void print_help(FILE *out)
+{
+	size_t column = 0;
+
+	fputs("usage: sockcat [options] host port         connect, and relay "
+	      "0 and 1\n"
+	      "       sockcat [options] -l [host] port    listen\n"
+	      "       sockcat [options] [-l] -U path      the same over a "
+	      "Unix-domain socket\n",
+		out);
+	for (int i = 0; i < SPECS; i++) {
+		if (specs[i].name)
+			help_item(&specs[i], out, &column);
+		else
+			column =
+				(size_t)fprintf(out, "\n%-10s", specs[i].help) -
+				1;
+	}
+	fputs("\n\nTimes: seconds, or 200ms, 5m, 1h.  Sizes: bytes, or 64k, "
+	      "1M, 2G.  Examples:\n"
+	      "  sockcat -lke 4000                      an echo service\n"
+	      "  sockcat -l 4000 >file                  receive a file ...\n"
+	      "  sockcat -N host 4000 <file             ... and send it\n"
+	      "  sockcat -lk --forward db:5432 5432     hand connections on\n"
+	      "  sockcat -z --retry 30 db 5432 && run   wait for a port\n"
+	      "All of it is explained in the manual: man sockcat\n",
+		out);
 }
 
 /* print_and_flush(g): --help or --version; its exit status, or -1: neither. */
 static int print_and_flush(const struct given *g)
 {
 	if (g->text[spec_named("help")][0])
-		print_help();
+		print_help(stdout);
 	else if (g->text[spec_named("version")][0])
 		printf("sockcat %s\n", VERSION);
 	else
@@ -10897,6 +10917,10 @@ int main(int argc, char **argv)
 	int status;
 
 	open_standard();
+	if (argc == 1) {
+		print_help(stderr);
+		return MISUSED;
+	}
 	if (options_parse(&o, &given, argc, argv) < 0)
 		return complain();
 	status = print_and_flush(&given);
