@@ -5127,8 +5127,9 @@ static int keeper_find(void)
 }
 
 /*
- * bridge_commit(b, done): have b kept, and done called when both ways have
- * ended, on any thread.  -1 when there is no keeper for it.
+ * bridge_commit(b, done): have b kept; done is called when both ways have ended
+ * and owns it then, on any thread.  -1 when that cannot be: it has a limit or a
+ * tap, which may have to wait, or there is no keeper.
  */
 static int bridge_commit(struct bridge *b, void (*done)(struct bridge *))
 {
@@ -5140,6 +5141,7 @@ static int bridge_commit(struct bridge *b, void (*done)(struct bridge *))
 	b->done = done;
 	b->way[0].kept = b->way[1].kept = true;
 	if (!bridge_keep(b, 0)) {
+		b->way[1].kept = false;
 		b->done = NULL;
 		return -1;
 	}
@@ -5688,7 +5690,7 @@ static int door_accept(struct door *d, struct addr *peer)
 }
 
 /*
- * server_leave(s, served, lost): the place that was taken is free; if a peer was
+ * server_leave(s, served, lost): the place taken is free; if a peer was
  * served, a descriptor is as well, and whoever waits for one goes on.
  */
 static void server_leave(struct server *s, bool served, bool lost)
@@ -8632,13 +8634,30 @@ static int forward_broken(
 		place, b->why.text, held);
 }
 
-/* forward_end(o, b, place): how it went, once both ways have ended. */
-static int forward_end(
-	const struct options *o, struct bridge *b, const char *place)
+struct forward {              /* a peer and its target */
+	struct bridge bridge; /* the first: what is done with it is told */
+	const struct options *options;
+	struct server *server; /* of many peers, or NULL */
+	struct addr peer, target;
+	struct tap taps[2];
+};
+
+/* forward_end(f): how it went, once both ways have ended. */
+static int forward_end(struct forward *f)
 {
+	const struct options *o = f->options;
+	struct bridge *b = &f->bridge;
+	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
+	char place[PLACE_TEXT];
 	int64_t lost = flow_held(&b->way[0]) + flow_held(&b->way[1]);
 	int64_t patience = b->limited ? farewell : silence_limit(o);
 
+	if (!b->broken && !b->limited && o->keep && lost == 0)
+		return 0;
+	if (b->broken && b->culprit == 1)
+		target_place(&o->onward, &f->target, place);
+	else
+		target_place(&anyone, &f->peer, place);
 	if (b->broken)
 		return forward_broken(o, b, place);
 	errno = EPIPE; /* if anything is held */
@@ -8652,14 +8671,6 @@ static int forward_end(
 		: fail("connection to %s failed: %s; %lld bytes not delivered",
 			  place, strerror(errno), (long long)lost);
 }
-
-struct forward {              /* a peer and its target */
-	struct bridge bridge; /* the first: what is done with it is told */
-	const struct options *options;
-	struct server *server; /* of many peers, or NULL */
-	struct addr peer, target;
-	struct tap taps[2];
-};
 
 /*
  * forward_open(f, fd): connect a peer to the target.  Where there is none the
@@ -8688,18 +8699,9 @@ static int forward_open(struct forward *f, int fd)
  */
 static int forward_close(struct forward *f, bool begun)
 {
-	const struct options *o = f->options;
 	struct bridge *b = &f->bridge;
-	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
-	char place[PLACE_TEXT];
-	int result = -1;
+	int result = begun ? forward_end(f) : -1;
 
-	if (b->broken && b->culprit == 1)
-		target_place(&o->onward, &f->target, place);
-	else
-		target_place(&anyone, &f->peer, place);
-	if (begun)
-		result = forward_end(o, b, place);
 	for (int i = 0; i < 2; i++)
 		stream_close(b->fd[i], b->broken || !begun);
 	return result;
