@@ -2027,15 +2027,18 @@ static int sock_bind_local(int fd, const struct target *t,
 	return 0;
 }
 
+enum { CONNECTED, CONNECTING };
+
 /*
- * sock_connect(fd, t, p, a, deadline): begin to connect.  A stream over IP
- * goes on in the background.  A Unix one waits for room in the backlog, which
- * only a blocking connect does.  A datagram socket stays unconnected toward
- * groups and broadcast addresses, whose answers come from elsewhere; the
- * kernel tells a broadcast address by EACCES.
+ * sock_connect(fd, t, p, a, deadline, alone): connect, or begin to.  A stream
+ * over IP goes on in the background, unless it is alone and has no deadline:
+ * nothing else could be done meanwhile.  A Unix one waits for room in the
+ * backlog, which only a blocking connect does.  A datagram socket stays
+ * unconnected toward groups and broadcast addresses, whose answers come from
+ * elsewhere; the kernel tells a broadcast address by EACCES.
  */
 static int sock_connect(int fd, const struct target *t, const struct prefs *p,
-	const struct addr *a, int64_t deadline)
+	const struct addr *a, int64_t deadline, bool alone)
 {
 	int64_t left = deadline == NEVER ? 0 : deadline - now();
 
@@ -2046,11 +2049,12 @@ static int sock_connect(int fd, const struct target *t, const struct prefs *p,
 		return 0;
 	if (t->path && left > 0)
 		sock_timeouts(fd, left);
-	else if (!t->path && t->type == SOCK_STREAM)
+	else if (!t->path && t->type == SOCK_STREAM &&
+		(!alone || deadline < NEVER))
 		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 	while (connect(fd, &a->sa, a->len) < 0) {
-		if (errno == EINPROGRESS)
-			return 0;
+		if (errno == EINPROGRESS || errno == EALREADY)
+			return CONNECTING;
 		if (errno == EAGAIN && t->path && left > 0) {
 			errno = ETIMEDOUT;
 			return -1;
@@ -2098,7 +2102,7 @@ static int race_failed(const struct race *r, int which, int error)
  */
 static bool race_start(struct race *r)
 {
-	int which = r->next++, fd;
+	int which = r->next++, fd, state;
 	const struct addr *a = &r->list.at[which];
 	const struct target *t = r->target;
 
@@ -2118,13 +2122,17 @@ static bool race_start(struct race *r)
 		close(fd);
 		return false;
 	}
-	if (sock_connect(fd, t, r->prefs, a, r->deadline) < 0) {
+	state = sock_connect(
+		fd, t, r->prefs, a, r->deadline, r->list.count == 1);
+	if (state < 0) {
 		race_failed(r, which, errno);
 		close(fd);
 		return true;
 	}
 	r->which[r->running] = which;
-	r->fd[r->running++] = (struct pollfd){ .fd = fd, .events = POLLOUT };
+	r->fd[r->running++] = (struct pollfd){ .fd = fd,
+		.events = POLLOUT,
+		.revents = state == CONNECTED ? POLLOUT : 0 };
 	return true;
 }
 
@@ -2185,7 +2193,8 @@ static int race_run(struct race *r, struct addr *peer)
 			? next_start
 			: r->deadline;
 		before = r->running;
-		if (poll(r->fd, (nfds_t)r->running, poll_time(until)) > 0)
+		if ((r->running == 1 && r->fd[0].revents) ||
+			poll(r->fd, (nfds_t)r->running, poll_time(until)) > 0)
 			fd = race_look(r, peer);
 		else if (now() >= r->deadline) {
 			race_failed(r, r->which[r->running - 1], ETIMEDOUT);
@@ -5019,18 +5028,25 @@ static bool keeper_watches(struct bridge *b, int i)
 	return false;
 }
 
-/* keeper_ends(b, i, how): way i has ended.  True when b is gone. */
+/*
+ * keeper_ends(b, i, how): way i has ended.  True when b is gone.  The last end
+ * is not passed on: closing both streams does that.
+ */
 static bool keeper_ends(struct bridge *b, int i, enum outcome how)
 {
 	bool wait;
 
-	how = bridge_pass(b, i, how);
 	pthread_mutex_lock(&b->lock);
-	wait = how == ENDED && !b->over[!i] && !(b->kept[!i] && b->ended[!i]);
-	if (wait)
-		set_change(b->keeper, b->fd[i], &b->way[i], false);
+	wait = !b->over[!i] && !(b->kept[!i] && b->ended[!i]);
 	pthread_mutex_unlock(&b->lock);
-	return !wait && keeper_over(b, i, how);
+	if (wait || how != ENDED || b->way[i].stop)
+		how = bridge_pass(b, i, how);
+	if (!wait || how != ENDED)
+		return keeper_over(b, i, how);
+	pthread_mutex_lock(&b->lock);
+	set_change(b->keeper, b->fd[i], &b->way[i], b->over[!i]);
+	pthread_mutex_unlock(&b->lock);
+	return false;
 }
 
 /*
