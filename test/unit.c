@@ -420,6 +420,101 @@ static void test_parse_port(void)
 	}
 }
 
+static int ports_of(const char *text, bool numeric, struct ports *to)
+{
+	struct target t = { .type = SOCK_STREAM, .numeric = numeric };
+
+	return parse_ports("port", text, &t, to);
+}
+
+static void test_parse_ports(void)
+{
+	/* The list, and the part of it that is named. */
+	static const char *const bad[][2] = { { "", "" }, { ",", "," },
+		{ "1,", "1," }, { ",1", ",1" }, { "1,,2", "1,,2" },
+		{ "0", "0" }, { "1,0", "0" }, { "1,65536", "65536" },
+		{ "3-2", "3-2" }, { "1,3-2,9", "3-2" }, { "0-3", "0-3" },
+		{ "1-65536", "1-65536" }, { "65536-65537", "65536-65537" },
+		{ "1-", "1-" }, { "-1", "-1" }, { "1-2-3", "1-2-3" },
+		{ "1-x", "1-x" }, { "1- 2", "1- 2" }, { "1 ", "1 " },
+		{ "1, 2", " 2" }, { "1;2", "1;2" },
+		{ "1,no-such-service", "no-such-service" },
+		{ "1-99999999999999999999", "1-99999999999999999999" } };
+	static char longest[6 * PORTS];
+	static struct ports p;
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		CHECK(ports_of(bad[i][0], false, &p) == -1 &&
+			why.status == MISUSED && strstr(why.text, bad[i][1]));
+		CHECK(ports_of(bad[i][0], true, &p) == -1);
+	}
+	CHECK(ports_of("80", true, &p) == 0 && p.count == 1 && p.has[80]);
+	CHECK(ports_of("3-5,1,5,4-6,00001", true, &p) == 0 && p.count == 5);
+	CHECK(p.has[1] && !p.has[2] && p.has[3] && p.has[6] && !p.has[7]);
+	CHECK(ports_of("1-65535", true, &p) == 0 && p.count == PORTS - 1);
+	CHECK(!p.has[0] && p.has[1] && p.has[PORTS - 1]);
+	CHECK(ports_of("65535,1", true, &p) == 0 && p.count == 2);
+	if (getservbyname("http", "tcp")) {
+		CHECK(ports_of("http,79", false, &p) == 0 && p.count == 2);
+		CHECK(p.has[79] && p.has[80]);
+		CHECK(ports_of("http,79", true, &p) == -1);
+	}
+	for (int i = PORTS - 1; i > 0; i--)
+		n += (size_t)sprintf(longest + n, "%d,", i);
+	longest[n - 1] = '\0';
+	CHECK(ports_of(longest, true, &p) == 0 && p.count == PORTS - 1);
+	memset(longest, '0', 300);
+	CHECK(ports_of(longest, true, &p) == -1 && why.status == MISUSED);
+	CHECK(is_port_list("1-2") && is_port_list("a,b"));
+	CHECK(!is_port_list("22") && !is_port_list("http-alt"));
+}
+
+/* What a try of persist does: fail, and at the end or at a count otherwise. */
+static struct tries {
+	int count, enough;
+	enum status status;
+} tries;
+
+static int tries_run(void *arg, int64_t end)
+{
+	struct tries *t = arg;
+
+	if (++t->count == t->enough)
+		return 7;
+	if (t->status == TIMED_OUT && t->count > 1 &&
+		now() + 80 * MS >= end) {
+		while (now() < end)
+			pause_for(MS);
+		return fail_as(TIMED_OUT, "no time left");
+	}
+	return fail_as(t->status == MISUSED ? MISUSED : FAILED, "refused");
+}
+
+static int persisted(int enough, enum status status, int64_t retry)
+{
+	tries = (struct tries){ .enough = enough, .status = status };
+	return persist(retry, tries_run, &tries);
+}
+
+static void test_persist(void)
+{
+	CHECK(persisted(1, FAILED, 0) == 7 && tries.count == 1);
+	CHECK(persisted(0, FAILED, 0) == -1 && tries.count == 1);
+	CHECK(why.status == FAILED);
+	CHECK(persisted(3, FAILED, 60 * SECOND) == 7 && tries.count == 3);
+	CHECK(persisted(0, MISUSED, 60 * SECOND) == -1 && tries.count == 1);
+	CHECK(why.status == MISUSED);
+	CHECK(persisted(0, FAILED, 30 * MS) == -1 && tries.count == 1);
+	CHECK(why.status == TIMED_OUT);
+	CHECK(persisted(0, FAILED, 300 * MS) == -1 && tries.count > 1);
+	CHECK(why.status == TIMED_OUT);
+	/* A try for which there was no time has no reason of its own. */
+	CHECK(persisted(0, TIMED_OUT, 300 * MS) == -1 && tries.count > 1);
+	CHECK(why.status == TIMED_OUT);
+	TEXT(why.text, "refused");
+}
+
 static bool split(const char *text, const char *host, const char *port)
 {
 	char copy[80];
@@ -778,6 +873,106 @@ static void test_access_told(void)
 	CHECK(!access_told(&a, &other));
 	CHECK(access_told(&a, &other));
 }
+/*
+ * ---- proxies --------------------------------------------------------------
+ */
+static int reply_of(enum reply kind, const char *r, size_t n, char *reason)
+{
+	unsigned char *exact = malloc(n);
+	int result;
+
+	memcpy(exact, r, n);
+	result = reply_check(kind, exact, n, reason);
+	free(exact);
+	return result;
+}
+
+/* length_of(kind, r, n): what each beginning of r says, until that is all. */
+static size_t length_of(enum reply kind, const char *r, size_t n)
+{
+	size_t have = 0, whole;
+
+	while ((whole = reply_length(
+			kind, (const unsigned char *)r, have)) > have) {
+		if (whole > n)
+			return whole;
+		have++;
+	}
+	return have;
+}
+
+static void test_replies(void)
+{
+	static const char five[] = "\5\0\0\1aaaabb", name[] = "\5\0\0\3\2aabb",
+			  six[] = "\5\0\0\4aaaabbbbccccddddee",
+			  four[] = "\0\132aabbbb",
+			  http[] = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
+	char reason[PROXY_REASON];
+
+	CHECK(length_of(SOCKS5_REPLY, five, 99) == 10);
+	CHECK(length_of(SOCKS5_REPLY, name, 99) == 9);
+	CHECK(length_of(SOCKS5_REPLY, six, 99) == 22);
+	CHECK(length_of(SOCKS5_REPLY, "\5\0\0\5x", 99) == 5);
+	CHECK(length_of(SOCKS4_REPLY, four, 99) == 8);
+	CHECK(length_of(SOCKS5_METHOD, "\5\0", 99) == 2);
+	CHECK(length_of(SOCKS5_METHOD, "\4\0", 99) == 1);
+	CHECK(length_of(HTTP, http, 99) == sizeof(http) - 1);
+	CHECK(length_of(HTTP, "HTTP/1.1 200 OK\nA: b\n\nC", 99) == 22);
+	CHECK(length_of(HTTP, "HTTP/2 200", 99) == 6);
+
+	CHECK(reply_of(SOCKS5_REPLY, five, 10, reason) == 0);
+	CHECK(reply_of(SOCKS5_REPLY, five, 9, reason) == -1);
+	CHECK(reply_of(SOCKS5_REPLY, name, 9, reason) == 0);
+	CHECK(reply_of(SOCKS5_REPLY, "\5\0\0\5x", 5, reason) == -1);
+	CHECK(reply_of(SOCKS4_REPLY, four, 8, reason) == 0);
+	CHECK(reply_of(SOCKS5_METHOD, "\5\2", 2, reason) == 2);
+	CHECK(reply_of(SOCKS5_LOGIN, "\1\2", 2, reason) == -1);
+	CHECK(reply_of(HTTP, http, sizeof(http) - 1, reason) == 0);
+	CHECK(reply_of(HTTP, http, sizeof(http) - 2, reason) == -1);
+	CHECK(reply_of(HTTP, "HTTP/1.0 407\n\n", 14, reason) == -1);
+	TEXT(reason, "the proxy says: 407");
+	CHECK(reply_of(HTTP, "HTTP/1.0 40\n\n", 13, reason) == -1);
+	TEXT(reason, "the proxy's reply makes no sense");
+}
+
+static void test_base64(void)
+{
+	char to[16];
+
+	base64("", 0, to);
+	TEXT(to, "");
+	base64("a:", 2, to);
+	TEXT(to, "YTo=");
+	base64("a", 1, to);
+	TEXT(to, "YQ==");
+	base64("\377\376a", 3, to);
+	TEXT(to, "//5h");
+	base64("ab:cd", 5, to);
+	TEXT(to, "YWI6Y2Q=");
+}
+
+static void test_requests(void)
+{
+	struct proxy p = { .user = "u", .password = "p" };
+	struct target t = { .host = "::1", .port = 258 };
+	unsigned char to[PROXY_REQUEST] = { 0 };
+
+	CHECK(socks5_request(&t, to) == 22 && to[3] == 4 && to[19] == 1);
+	CHECK(to[20] == 1 && to[21] == 2);
+	to[http_request(&p, &t, to)] = '\0';
+	TEXT((char *)to,
+		"CONNECT [::1]:258 HTTP/1.1\r\nHost: [::1]:258\r\n"
+		"Proxy-Authorization: Basic dTpw\r\n\r\n");
+	t.host = "1.2.3.4";
+	CHECK(socks5_request(&t, to) == 10 &&
+		memcmp(to, "\5\1\0\1\1\2\3\4\1\2", 10) == 0);
+	CHECK(socks4_request(&p, &t, to) == 10 &&
+		memcmp(to, "\4\1\1\2\1\2\3\4u", 10) == 0);
+	t.host = "1.2.3.x";
+	CHECK(socks4_request(&p, &t, to) == 18 &&
+		memcmp(to, "\4\1\1\2\0\0\0\1u\0001.2.3.x", 18) == 0);
+}
+
 /*
  * ---- clocks ---------------------------------------------------------------
  */
@@ -1439,7 +1634,7 @@ static void test_table(void)
 			sizeof(given.text[0]) - 2);
 		CHECK(strlen(s->on_mode) == MODES);
 		CHECK(strlen(s->on_sock) == 4);
-		CHECK(strspn(s->on_mode, "+.-sdob ") == MODES);
+		CHECK(strspn(s->on_mode, "+.-sdoub ") == MODES);
 		/* Only a forward has another side. */
 		CHECK(strcspn(s->on_mode, "ob") >= FORWARD_ONE);
 		CHECK(strspn(s->on_sock, "+.-") == 4);
@@ -1498,9 +1693,10 @@ static void run_all(void)
 		test_parse_size, test_parse_time, test_addr_text,
 		test_addr_unix, test_addr_unmap, test_addr_kinds,
 		test_interleave, test_resolve, test_target_place,
-		test_parse_port, test_address_split, test_access,
+		test_parse_port, test_parse_ports, test_persist, test_address_split, test_access,
 		test_access_wrong, test_access_file, test_access_search,
-		test_access_told, test_clock,
+		test_access_told, test_replies, test_base64, test_requests,
+		test_clock,
 		test_tick_span, test_times, test_records, test_ring,
 		test_member_lost, test_peers, test_operands, test_values,
 		test_service_values, test_keepalive, test_tos, test_modes, test_refusals,
