@@ -5897,18 +5897,20 @@ static void *keeper_run(void *arg)
 	return arg;
 }
 
-static struct { /* one for each processor, started when first wanted */
-	pthread_once_t once;
-	int set[KEEPERS];
+struct keepers { /* one for each processor, started when first wanted */
+	pthread_mutex_t lock;
+	bool started;
 	int count;
-	atomic_uint next;
-} keepers = { .once = PTHREAD_ONCE_INIT };
+	unsigned int next;
+	int set[KEEPERS];
+};
 
-static void keepers_start(void)
+static void keepers_start(struct keepers *k)
 {
 	int n = processors(), set;
 
-	while (keepers.count < n && keepers.count < KEEPERS) {
+	k->started = true;
+	while (k->count < n && k->count < KEEPERS) {
 		set = set_new();
 		if (set < 0)
 			return;
@@ -5917,18 +5919,23 @@ static void keepers_start(void)
 			close(set);
 			return;
 		}
-		keepers.set[keepers.count++] = set;
+		k->set[k->count++] = set;
 	}
 }
 
 /* keeper_find(): the set of the one whose turn it is; -1: there are none. */
 static int keeper_find(void)
 {
-	pthread_once(&keepers.once, keepers_start);
-	return keepers.count == 0
-		? -1
-		: keepers.set[atomic_fetch_add(&keepers.next, 1) %
-			  (unsigned int)keepers.count];
+	static struct keepers k = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	int set = -1;
+
+	pthread_mutex_lock(&k.lock);
+	if (!k.started)
+		keepers_start(&k);
+	if (k.count > 0)
+		set = k.set[k.next++ % (unsigned int)k.count];
+	pthread_mutex_unlock(&k.lock);
+	return set;
 }
 
 /*
