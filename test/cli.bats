@@ -278,7 +278,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 }
 
 @test "operands that are missing or too many" {
-	misuse host port
+	misuse host port -v
 	misuse localhost port localhost
 	misuse ::1 port ::1
 	misuse '[::1]' port '[::1]'
