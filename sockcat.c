@@ -8488,8 +8488,9 @@ static struct rules relay_rules(const struct options *o, const char *place)
 		.echo = o->echo,
 		.reset = o->reset,
 		.listening = o->listen,
-		.patient = o->prefs.proxy && !o->shutdown_given &&
-			!o->no_shutdown && !o->send_only && o->quit > 0,
+		.patient = (o->prefs.proxy || o->telnet) &&
+			!o->shutdown_given && !o->no_shutdown &&
+			!o->send_only && o->quit > 0,
 		.terminal = !o->send.at && isatty(STDIN_FILENO),
 		.place = place,
 	};
