@@ -11440,8 +11440,8 @@ static int watch_start(const struct options *o)
 
 	watch.many = o->keep;
 	watch.stats = o->stats;
-	watch.wanted =
-		o->stats || o->progress || json || (o->keep && loudness > 0);
+	watch.wanted = o->stats || o->progress || (json && !o->zero) ||
+		(o->keep && loudness > 0);
 	if (!o->progress || !isatty(STDERR_FILENO))
 		return 0;
 	if (sends && fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
