@@ -10604,7 +10604,7 @@ static const struct option_spec specs[] = {
 		"+++++++++++++-", "++++", set_flag, AT(append), true, 0 },
 
 	{ 0, "progress", NULL, "a line on the terminal, while data moves",
-		"++---------ss-", "++++", set_flag, AT(progress), true, 0 },
+		"++---------++-", "++++", set_flag, AT(progress), true, 0 },
 	{ 0, "stats", NULL, "statistics at the end, and on SIGUSR1",
 		"+++++++++++++-", "++++", set_flag, AT(stats), true, 0 },
 	{ 0, "json", NULL, "events, errors, statistics: an object a line", ALL,

@@ -54,7 +54,7 @@ _sockcat_options() {
 		-z --zero -k --keep-open -m --max-conns --count
 		-d --recv-only --send-only -N --shutdown --no-shutdown
 		-q --quit --drain --retry -w --wait --idle-timeout --max-time
-		-v --verbose --quiet -h --help -V --version -I --rcvbuf
+		--progress --stats --json -v --verbose --quiet -h --help -V --version -I --rcvbuf
 		-O --sndbuf --keepalive --no-keepalive --no-reuseaddr
 		--reuseport --nodelay --no-nodelay --backlog -T --tos
 		-M --ttl --reset --mode --allow --deny --allowfile --denyfile
@@ -86,6 +86,12 @@ _sockcat_options() {
 	*' -l '* | *' --listen '* | *' -k '* | *' --keep-open '*)
 		_sockcat_hide -z --zero ;;
 	esac
+	case " $given " in
+	*' --forward '*) ;;
+	*' -k '* | *' --keep-open '* | *' -e '* | *' --echo '* | *' --chat '* | \
+	*' -c '* | *' --sh-exec '* | *' --exec '*)
+		_sockcat_hide --progress ;;
+	esac
 	case " $given " in *' -e '* | *' --echo '*)
 		_sockcat_hide --chat -c --sh-exec --exec --forward -z --zero \
 			--send-only --no-shutdown ;;
@@ -116,7 +122,7 @@ _sockcat_options() {
 			--drain --idle-timeout --keepalive --no-keepalive \
 			--reuseport --nodelay --no-nodelay --backlog --mode \
 			--allow --deny --allowfile --denyfile --port-file \
-			--ready-fd -f --background ;;
+			--ready-fd -f --background --progress --stats ;;
 	esac
 	case " $given " in *' -u '* | *' --udp '*)
 		_sockcat_hide --chat --count --no-shutdown --drain \

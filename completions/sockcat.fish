@@ -162,6 +162,14 @@ complete -c sockcat -l idle-timeout -x -d 'Time of silence on a connection' \
     -n "$no_probe"
 complete -c sockcat -l max-time -x -d 'Time for the whole run'
 
+# Watching
+complete -c sockcat -l progress -d 'A line on the terminal, while data moves' \
+    -n "$no_probe; and $no_chat; and $no_echo; and $no_command; and \
+begin; __sockcat_no -k --keep-open; or __sockcat_given --forward; end"
+complete -c sockcat -l stats -d 'Statistics at the end, and on SIGUSR1' \
+    -n "$no_probe"
+complete -c sockcat -l json -d 'An object for each event, error, statistic'
+
 # Messages
 complete -c sockcat -s v -l verbose -d 'Say what happens'
 complete -c sockcat -l quiet -d 'Not even errors'

@@ -134,7 +134,7 @@ event() {
 	# No byte alone breaks it, nor a long text that is cut.
 	for ((i = 1; i < 256; i++)); do
 		printf -v byte '\\x%02x' "$i"
-		run sockcat --json -U "$(printf "/none/$byte.")"
+		run sockcat --json -U "$(printf '/none/%b.' "$byte")"
 		echo "$output"
 	done >"$T/err"
 	objects "$T/err" 'select(.event == "error") | .status' \

@@ -3,7 +3,7 @@
 # What sockcat counts: --stats and SIGUSR1, the line of -v for each peer of a
 # listener with -k, and --progress on a terminal.
 
-# shellcheck disable=SC2154 # status: the helpers set it
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # scripts; the helpers set them
 load helpers
 
 # statistics FILE REGEX: the one line of --stats that is there, and like that.
@@ -268,7 +268,7 @@ rtt='[0-9]+ retransmits, round trip [0-9]+\.[0-9]{3} ms'
 	listen tgt -u -k -e 127.0.0.1 0
 	for how in --forward -c; do
 		if [ "$how" = -c ]; then
-			what=cat
+			what="cat"
 		else
 			what=127.0.0.1:$PORT
 		fi
@@ -294,7 +294,6 @@ on_terminal() {
 	local name=$1 file=$2
 	shift 2
 
-	# shellcheck disable=SC2016
 	start "$name" in_pty --all sh -c 'file=$1 data=$2 cols=$3; shift 3
 		stty cols "$cols" onlcr
 		exec "$@" <"$file" >"$data"' sh "$file" "$T/$name.data" \
