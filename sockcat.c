@@ -11545,8 +11545,8 @@ static void watch_signals(sigset_t *set)
 	sigaddset(set, SIGINFO);
 }
 
-/* watch_start(o): what is to be known of the sessions. */
-static int watch_start(const struct options *o)
+/* watch_start(o): what is to be known of the sessions; before any thread. */
+static void watch_start(const struct options *o)
 {
 	bool sends = !o->forward && !o->recv_only && !o->send.at;
 	struct stat st;
@@ -11556,15 +11556,20 @@ static int watch_start(const struct options *o)
 	watch.stats = o->stats;
 	watch.wanted = o->stats || o->progress || (json && !o->zero) ||
 		(o->keep && loudness > 0);
-	if (!o->progress || !isatty(STDERR_FILENO))
-		return 0;
 	if (sends && fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
 		(at = lseek(STDIN_FILENO, 0, SEEK_CUR)) >= 0)
 		watch.size = st.st_size - at;
-	bar.interposed = isatty(STDOUT_FILENO);
-	return thread_start(bar_run, NULL, 0) < 0
-		? fail("cannot start a thread:")
-		: 0;
+	bar.interposed =
+		o->progress && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
+}
+
+/* bar_start(o): the thread of --progress, if it is wanted. */
+static int bar_start(const struct options *o)
+{
+	if (!o->progress || !isatty(STDERR_FILENO) ||
+		thread_start(bar_run, NULL, 0) == 0)
+		return 0;
+	return fail("cannot start a thread:");
 }
 
 /*
@@ -11705,7 +11710,8 @@ static int prepare(struct options *o)
 	if (dump_open(o) < 0 || (o->background && background_start(o) < 0))
 		return -1;
 	raise_descriptor_limit();
-	if (guard_start(o) < 0 || watch_start(o) < 0)
+	watch_start(o);
+	if (guard_start(o) < 0 || bar_start(o) < 0)
 		return -1;
 	if (o->max_time < NEVER && thread_start(max_time_run, o, 0) < 0)
 		return fail("cannot start a thread:");
