@@ -1849,6 +1849,18 @@ static int sock_error(int fd)
 	return error;
 }
 
+/*
+ * sock_failure(fd): the error that has ended a connection, taken; 0: none.
+ * SO_ERROR alone tells as well what TCP still tries to overcome, such as a
+ * lost route; poll(2) does not see that.
+ */
+static int sock_failure(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) > 0 && p.revents & POLLERR ? sock_error(fd) : 0;
+}
+
 static struct addr sock_name(int fd)
 {
 	struct addr a = { .len = sizeof(a.un) };
@@ -2980,11 +2992,13 @@ static int64_t stream_settle(int fd, int64_t patience, bool fin)
 		error = n < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
 				errno != EINTR
 			? errno
-			: sock_error(fd);
+			: 0;
 		left = unacknowledged(fd) - fin;
 		if (left <= 0 && (HAVE_OUTQ || n == 0) &&
 			(n <= 0 || --spare == 0))
 			return 0;
+		if (error == 0)
+			error = sock_failure(fd);
 		if (error ||
 			(left > 0 && left == last &&
 				now() - since >= patience)) {
@@ -3906,7 +3920,7 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 		return bytes_lost("write to", place, r->up_why.text,
 			relay_undelivered(r, 0), FAILED);
 	error = down == NOT_READ || down == NOT_WRITTEN ? reason->error
-							: sock_error(r->fd);
+							: sock_failure(r->fd);
 	if (error)
 		return bytes_lost("connection to", place, strerror(error),
 			relay_undelivered(r, 0), FAILED);
