@@ -3,7 +3,8 @@
  *
  * The file reads from top to bottom: each section uses only what stands
  * above it.  The sections: platform, messages, numbers, addresses, sockets,
- * endpoints, pumps, commands, serving, room, port, modes, command line, main.
+ * endpoints, taps, pumps, commands, serving, room, port, modes, command line,
+ * main.
  * sockcat.1 is the contract with the user.
  */
 
@@ -794,6 +795,7 @@ static int parse_size(
 struct bytes {
 	char *at; /* NULL: not given */
 	size_t size;
+	const char *text; /* as they were written */
 };
 
 /* hex_digit(c): what it is worth; -1: it is none. */
@@ -832,6 +834,7 @@ static int parse_escapes(const char *what, const char *text, struct bytes *to)
 
 	to->at = malloc(strlen(text) + 1);
 	to->size = 0;
+	to->text = text;
 	if (!to->at)
 		return fail("%s:", what);
 	while (*p) {
@@ -971,6 +974,19 @@ static char *addr_text(const struct addr *a, char text[ADDR_TEXT])
 	n = strlen(text);
 	if (a->sa.sa_family != AF_UNIX && a->len > sizeof(sa_family_t))
 		snprintf(text + n, ADDR_TEXT - n, " %d", addr_port(a));
+	return text;
+}
+
+/* addr_name(a, text): `ADDRESS:PORT', `[V6]:PORT', or `unix'. */
+static char *addr_name(const struct addr *a, char text[ADDR_TEXT])
+{
+	char host[ADDR_TEXT];
+
+	if (a->sa.sa_family == AF_UNIX || a->len <= sizeof(sa_family_t))
+		return strcpy(text, "unix");
+	snprintf(text, ADDR_TEXT,
+		a->sa.sa_family == AF_INET6 ? "[%.80s]:%d" : "%.80s:%d",
+		addr_host(a, host), addr_port(a));
 	return text;
 }
 
@@ -2908,9 +2924,10 @@ static bool batch_cut(const struct batch *b, int i)
  * ---- endpoints ------------------------------------------------------------
  *
  * An end is where bytes come from or go to: the console (standard input and
- * output), a stream, datagrams, or a function that takes them.
+ * output), a stream, datagrams, a pipe of a command, a text that was given, or
+ * a function that takes them.
  */
-enum end_kind { CONSOLE, STREAM, DATAGRAM, SINK };
+enum end_kind { CONSOLE, STREAM, DATAGRAM, PIPE, TEXT, SINK };
 
 struct end {
 	enum end_kind kind;
@@ -2920,7 +2937,8 @@ struct end {
 	void (*gate)(void *); /* called before each read, or NULL */
 	int (*take)(void *, const char *, size_t); /* SINK: 0 or -1 */
 	void *arg;                                 /* of gate and take */
-	size_t most; /* bytes it takes in one piece; 0: any number */
+	struct bytes *text; /* TEXT: what is left of it */
+	size_t most;        /* bytes it takes in one piece; 0: any number */
 };
 
 /* nothing_taken: a sink for what nobody wants. */
@@ -2928,6 +2946,17 @@ static int nothing_taken(void *arg, const char *buf, size_t n)
 {
 	(void)arg, (void)buf, (void)n;
 	return 0;
+}
+
+/* text_read(text, buf, size): the next bytes of it; 0: there are no more. */
+static ssize_t text_read(struct bytes *text, char *buf, size_t size)
+{
+	size_t n = text->size < size ? text->size : size;
+
+	memcpy(buf, text->at, n);
+	text->at += n;
+	text->size -= n;
+	return (ssize_t)n;
 }
 
 /* end_hears(e, g): a datagram that came from there counts. */
@@ -2949,8 +2978,10 @@ static ssize_t end_read(const struct end *e, char *buf, size_t size)
 		e->gate(e->arg);
 	if (e->kind == STREAM)
 		return recv(e->fd, buf, size, 0);
-	if (e->kind == CONSOLE)
+	if (e->kind == CONSOLE || e->kind == PIPE)
 		return read(e->fd, buf, size);
+	if (e->kind == TEXT)
+		return text_read(e->text, buf, size);
 	do {
 		n = gram_recv(e->fd, buf, size, &g, 0);
 	} while (n >= 0 && !end_hears(e, &g));
@@ -2964,7 +2995,7 @@ static ssize_t end_write(const struct end *e, const char *buf, size_t n)
 		return e->take(e->arg, buf, n) < 0 ? -1 : (ssize_t)n;
 	if (e->kind == DATAGRAM && e->gram)
 		return gram_send(e->fd, buf, n, e->gram, 0);
-	if (e->kind == CONSOLE)
+	if (e->kind == CONSOLE || e->kind == PIPE)
 		return write(e->fd, buf, n);
 	return send(e->fd, buf, n, 0);
 }
@@ -3056,6 +3087,364 @@ static bool in_background(int fd)
 }
 
 /*
+ * ---- taps -----------------------------------------------------------------
+ *
+ * A tap stands in one direction of a connection, between the read and the
+ * write: it sees every byte, and may change, copy, pace or count them, or wait
+ * for a certain text.  Where nobody asked for that there is none.
+ */
+struct dump { /* where copies of the traffic go; for all connections */
+	pthread_mutex_t lock;
+	int raw, hex; /* files; -1: none */
+	const char *raw_name, *hex_name;
+	void (*failed)(void); /* cannot write, for why; does not return */
+};
+
+struct needle { /* a text that is waited for */
+	struct bytes text;
+	size_t *back; /* how much of its start the first bytes end with */
+};
+
+struct shape { /* what a tap is to do; all zero: nothing */
+	struct dump *dump;
+	bool inward, outward; /* ... copies what is read, what is written */
+	bool plain, escaped;  /* telnet: what is read, what is written */
+	bool crlf, lines;
+	int64_t interval;            /* nanoseconds between lines */
+	int64_t rate;                /* bytes a second */
+	int64_t bytes, grams;        /* that are waited for */
+	const struct needle *needle; /* NULL: none */
+};
+
+struct tap {
+	struct shape shape;
+	struct tap *other;    /* the way back, for answers of telnet; or NULL */
+	char name[ADDR_TEXT]; /* of the peer; empty: it is the only one */
+	long long read, written; /* bytes copied, of either direction */
+	enum { PLAIN, COMMAND, OPTION, INSIDE, INSIDE_COMMAND } telnet;
+	unsigned char verb;   /* of the option that is being negotiated */
+	bool cr;              /* the last byte sent was a CR */
+	char *line;           /* that is not complete, or NULL */
+	size_t held;          /* bytes of it */
+	char *room;           /* for what became longer, or NULL */
+	int64_t due;          /* when something may be written again */
+	int64_t bytes, grams; /* that have come */
+	size_t matched;       /* bytes of the needle */
+};
+
+enum {
+	LINE_ROOM = 64 * 1024,      /* a line that is held */
+	TAP_ROOM = 2 * BUFFER_SIZE, /* what a read can become */
+	SLICES = 20,                /* pieces of a second, for a rate */
+	HEX_LINE = 16,              /* bytes of a line of a dump */
+	HEX_TEXT = ADDR_TEXT + 128, /* ... and what that takes */
+};
+
+/* dump_put(d, fd, name, text, n): to one of the files. */
+static void dump_put(const struct dump *d, int fd, const char *name,
+	const char *text, size_t n)
+{
+	if (write_whole(fd, text, n) == 0)
+		return;
+	fail("write to %s failed:", name);
+	d->failed();
+}
+
+/* hex_line(to, head, offset, p, n): a line of at most 16 bytes; its length. */
+static size_t hex_line(char *to, const char *head, long long offset,
+	const unsigned char *p, size_t n)
+{
+	static const char digits_of[] = "0123456789abcdef";
+	char *at = to + sprintf(to, "%s%08llx  ", head, offset);
+
+	for (size_t i = 0; i < HEX_LINE; i++) {
+		*at++ = i < n ? digits_of[p[i] >> 4] : ' ';
+		*at++ = i < n ? digits_of[p[i] & 15] : ' ';
+		*at++ = ' ';
+		if (i == HEX_LINE / 2 - 1)
+			*at++ = ' ';
+	}
+	*at++ = ' ';
+	*at++ = '|';
+	for (size_t i = 0; i < n; i++)
+		*at++ = p[i] >= ' ' && p[i] < 127 ? (char)p[i] : '.';
+	*at++ = '|';
+	*at++ = '\n';
+	return (size_t)(at - to);
+}
+
+/* hex_head(to, way, name): what each line of a piece begins with. */
+static void hex_head(char to[HEX_TEXT], char way, const char *name)
+{
+	struct timespec t;
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	localtime_r(&t.tv_sec, &tm);
+	sprintf(to, "%c %02d:%02d:%02d.%06ld %s%s", way, tm.tm_hour, tm.tm_min,
+		tm.tm_sec, t.tv_nsec / 1000, name, *name ? " " : "");
+}
+
+/*
+ * dump_note(d, way, name, offset, buf, n): copy a piece of the traffic, or a
+ * datagram, maybe empty; offset moves on.  Pieces never mix.
+ */
+static void dump_note(struct dump *d, char way, const char *name,
+	long long *offset, const char *buf, size_t n)
+{
+	char head[HEX_TEXT], text[16 * HEX_TEXT];
+	size_t used = 0, at = 0, size;
+
+	pthread_mutex_lock(&d->lock);
+	if (d->raw >= 0)
+		dump_put(d, d->raw, d->raw_name, buf, n);
+	if (d->hex >= 0)
+		hex_head(head, way, name);
+	while (d->hex >= 0 && (at < n || used == 0)) {
+		size = n - at < HEX_LINE ? n - at : HEX_LINE;
+		used += hex_line(text + used, head, *offset + (long long)at,
+			(const unsigned char *)buf + at, size);
+		at += size;
+		if (at < n && used + HEX_TEXT <= sizeof(text))
+			continue;
+		dump_put(d, d->hex, d->hex_name, text, used);
+		if (at == n)
+			break;
+		used = 0;
+	}
+	*offset += (long long)n;
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* needle_init(n, text): what it takes to find text; -1 without memory. */
+static int needle_init(struct needle *n, const struct bytes *text)
+{
+	size_t m = 0;
+
+	n->text = *text;
+	n->back = calloc(text->size, sizeof(*n->back));
+	if (!n->back)
+		return fail("--expect:");
+	for (size_t i = 1; i < text->size; i++) { /* Knuth, Morris, Pratt */
+		while (m > 0 && text->at[i] != text->at[m])
+			m = n->back[m - 1];
+		m += text->at[i] == text->at[m];
+		n->back[i] = m;
+	}
+	return 0;
+}
+
+/* needle_match(n, matched, buf, size): so much of it is there now. */
+static size_t needle_match(
+	const struct needle *n, size_t matched, const char *buf, size_t size)
+{
+	for (size_t i = 0; i < size && matched < n->text.size; i++) {
+		while (matched > 0 && buf[i] != n->text.at[matched])
+			matched = n->back[matched - 1];
+		matched += buf[i] == n->text.at[matched];
+	}
+	return matched;
+}
+
+/* shape_is_empty(s): there is nothing to do. */
+static bool shape_is_empty(const struct shape *s)
+{
+	return !s->dump && !s->plain && !s->escaped && !s->crlf && !s->lines &&
+		s->interval == 0 && s->rate == 0 && s->bytes == 0 &&
+		s->grams == 0 && !s->needle;
+}
+
+/* tap_open(t, shape, name, other): t, or NULL when there is nothing to do. */
+static struct tap *tap_open(struct tap *t, const struct shape *shape,
+	const char *name, struct tap *other)
+{
+	if (shape_is_empty(shape))
+		return NULL;
+	*t = (struct tap){ .shape = *shape, .other = other };
+	snprintf(t->name, sizeof(t->name), "%s", name);
+	return t;
+}
+
+/* tap_close(t): a NULL is none. */
+static void tap_close(struct tap *t)
+{
+	if (!t)
+		return;
+	buffer_free(t->line, LINE_ROOM);
+	buffer_free(t->room, TAP_ROOM);
+	t->line = t->room = NULL;
+}
+
+/*
+ * tap_lacks(t, text): whether what is waited for has not come; text tells what
+ * is missing, to stand after a verb.
+ */
+static bool tap_lacks(const struct tap *t, char text[ADDR_TEXT])
+{
+	const struct shape *s = t ? &t->shape : NULL;
+
+	if (!s)
+		return false;
+	if (s->needle && t->matched < s->needle->text.size)
+		snprintf(text, ADDR_TEXT, "before \"%.100s\" came",
+			s->needle->text.text);
+	else if (t->bytes < s->bytes)
+		snprintf(text, ADDR_TEXT, "%lld bytes before --recv-bytes",
+			(long long)(s->bytes - t->bytes));
+	else if (t->grams < s->grams)
+		snprintf(text, ADDR_TEXT, "%lld datagrams before -W",
+			(long long)(s->grams - t->grams));
+	else
+		return false;
+	return true;
+}
+
+/* tap_is_done(t): one of the things that were waited for has come. */
+static bool tap_is_done(const struct tap *t)
+{
+	const struct shape *s = &t->shape;
+
+	return (s->needle && t->matched == s->needle->text.size) ||
+		(s->bytes > 0 && t->bytes == s->bytes) ||
+		(s->grams > 0 && t->grams == s->grams);
+}
+
+/*
+ * Telnet (RFC 854): the options that the other side wants or offers are
+ * refused, so that it stays a plain stream; commands are passed over.
+ */
+enum { SE = 240, SB = 250, WILL, WONT, DO, DONT, IAC };
+
+/* telnet_refuse(t, fd, option): an answer that cannot be sent is left out. */
+static void telnet_refuse(struct tap *t, int fd, unsigned char option)
+{
+	char answer[] = { (char)IAC, (char)(t->verb == DO ? WONT : DONT),
+		(char)option };
+
+	if ((t->verb != DO && t->verb != WILL) ||
+		send(fd, answer, sizeof(answer), MSG_DONTWAIT) < 0)
+		return;
+	if (t->other && t->shape.dump)
+		dump_note(t->shape.dump, '>', t->name, &t->other->written,
+			answer, sizeof(answer));
+}
+
+/* telnet_step(t, fd, c): whether c, the next byte, is data. */
+static bool telnet_step(struct tap *t, int fd, unsigned char c)
+{
+	switch (t->telnet) {
+	case PLAIN:
+		t->telnet = c == IAC ? COMMAND : PLAIN;
+		return c != IAC;
+	case COMMAND:
+		t->verb = c;
+		t->telnet = c == SB              ? INSIDE
+			: c >= WILL && c <= DONT ? OPTION
+						 : PLAIN;
+		return c == IAC;
+	case OPTION:
+		telnet_refuse(t, fd, c);
+		t->telnet = PLAIN;
+		return false;
+	case INSIDE:
+		t->telnet = c == IAC ? INSIDE_COMMAND : INSIDE;
+		return false;
+	default:
+		t->telnet = c == SE ? PLAIN : INSIDE;
+		return false;
+	}
+}
+
+/* tap_count(t, buf, n): n bytes that count have come; how many are wanted. */
+static size_t tap_count(struct tap *t, const char *buf, size_t n)
+{
+	const struct shape *s = &t->shape;
+
+	if (s->bytes > 0 && (int64_t)n > s->bytes - t->bytes)
+		n = (size_t)(s->bytes - t->bytes);
+	t->bytes += (int64_t)n;
+	t->grams++;
+	if (s->needle)
+		t->matched = needle_match(s->needle, t->matched, buf, n);
+	return n;
+}
+
+/*
+ * tap_receive(t, fd, buf, n): n bytes have come from fd; how many of them, now
+ * at the start of buf, are to be passed on.
+ */
+static size_t tap_receive(struct tap *t, int fd, char *buf, size_t n)
+{
+	const struct shape *s = &t->shape;
+	size_t kept = 0;
+
+	if (s->dump && s->inward)
+		dump_note(s->dump, '<', t->name, &t->read, buf, n);
+	for (size_t i = 0; s->plain && i < n; i++)
+		if (telnet_step(t, fd, (unsigned char)buf[i]))
+			buf[kept++] = buf[i];
+	return tap_count(t, buf, s->plain ? kept : n);
+}
+
+/*
+ * tap_encode(t, buf, n): what is to be written for them, n is then its length;
+ * it stays until the next.  NULL without memory.
+ */
+static const char *tap_encode(struct tap *t, const char *buf, size_t *n)
+{
+	const struct shape *s = &t->shape;
+	char *to;
+
+	if (!s->crlf && !s->escaped)
+		return buf;
+	if (!t->room && !(t->room = buffer_new(TAP_ROOM)))
+		return NULL;
+	to = t->room;
+	for (size_t i = 0; i < *n; i++) {
+		if (s->crlf && buf[i] == '\n' && !t->cr)
+			*to++ = '\r';
+		*to++ = buf[i];
+		if (s->escaped && (unsigned char)buf[i] == IAC)
+			*to++ = buf[i];
+		t->cr = buf[i] == '\r';
+	}
+	*n = (size_t)(to - t->room);
+	return t->room;
+}
+
+/* tap_sent(t, buf, n): they are written; when there may be more. */
+static void tap_sent(struct tap *t, const char *buf, size_t n)
+{
+	const struct shape *s = &t->shape;
+	int64_t least = now() - SECOND / SLICES;
+
+	if (s->dump && s->outward)
+		dump_note(s->dump, '>', t->name, &t->written, buf, n);
+	if (s->rate > 0)
+		t->due = (t->due > least ? t->due : least) +
+			(int64_t)n * SECOND / s->rate;
+}
+
+/* tap_line(t): a line was sent. */
+static void tap_line(struct tap *t)
+{
+	int64_t next = now() + t->shape.interval;
+
+	if (t->shape.interval > 0 && next > t->due)
+		t->due = next;
+}
+
+/* tap_portion(t, most): how much to read at once, so that a rate is smooth. */
+static size_t tap_portion(const struct tap *t, size_t most)
+{
+	size_t slice = t ? (size_t)t->shape.rate / SLICES : 0;
+
+	if (!t || t->shape.rate == 0 || slice > most)
+		return most;
+	return slice > 0 ? slice : 1;
+}
+
+/*
  * ---- pumps ----------------------------------------------------------------
  *
  * A pump moves bytes from one end to another, in one blocking loop, until the
@@ -3078,6 +3467,8 @@ struct flow {
 	int wake;              /* polled: readable when it is to end as soon
 				 * as nothing more is there; or -1 */
 	atomic_bool stop;      /* it is to end at once */
+	atomic_bool paused;    /* by its tap */
+	struct tap *tap;       /* what its bytes go through; NULL: nothing */
 	bool lean;             /* one of many: no large buffer at rest */
 };
 
@@ -3086,6 +3477,7 @@ enum outcome {
 	NOT_READ, /* these two with errno in why.error */
 	NOT_WRITTEN,
 	STOPPED, /* tick said so */
+	ENOUGH,  /* what the tap waited for has come */
 	RESTED,  /* flow_through, lean: the bulk is over for the moment */
 };
 
@@ -3099,6 +3491,16 @@ static void add(atomic_llong *counter, long long n)
 {
 	atomic_store_explicit(
 		counter, value(counter) + n, memory_order_release);
+}
+
+/*
+ * flow_mark(f): a number that changes with progress; while the flow pauses
+ * it always does, for that is no silence.
+ */
+static int64_t flow_mark(struct flow *f)
+{
+	return value(&f->reads) + value(&f->put) +
+		(atomic_load(&f->paused) ? now() : 0);
 }
 
 /* flow_held(f): bytes that were read and are not written yet. */
@@ -3187,6 +3589,107 @@ static enum outcome flow_write(struct flow *f, const char *buf, size_t n)
 	return ENDED;
 }
 
+/* flow_pause(f): until something may be written again. */
+static void flow_pause(struct flow *f)
+{
+	int64_t left;
+
+	while (!f->stop && (left = f->tap->due - now()) > 0) {
+		atomic_store(&f->paused, true);
+		pause_for(left < short_pause ? left : short_pause);
+	}
+	atomic_store(&f->paused, false);
+}
+
+/* flow_put(f, buf, n): flow_write of what the tap makes of it, when it may. */
+static enum outcome flow_put(struct flow *f, const char *buf, size_t n)
+{
+	enum outcome how;
+	size_t before = n;
+
+	buf = tap_encode(f->tap, buf, &n);
+	if (!buf)
+		return flow_failed(NOT_WRITTEN);
+	add(&f->got, (long long)n - (long long)before);
+	flow_pause(f);
+	how = flow_write(f, buf, n);
+	if (how == ENDED)
+		tap_sent(f->tap, buf, n);
+	return how;
+}
+
+/*
+ * flow_hold(f, buf, n, whole): n bytes of a line, or the last of them; written
+ * when it is whole.  One that is too long to be held is an error if it were to
+ * be a datagram, else goes on in pieces.
+ */
+static enum outcome flow_hold(
+	struct flow *f, const char *buf, size_t n, bool whole)
+{
+	static atomic_bool told;
+	struct tap *t = f->tap;
+	enum outcome how = ENDED;
+
+	if (t->held + n > LINE_ROOM && (t->held > 0 || !whole)) {
+		errno = EMSGSIZE;
+		if (f->to.kind == DATAGRAM || f->to.most > 0)
+			return flow_failed(NOT_WRITTEN);
+		if (!atomic_exchange(&told, true))
+			say("a line of more than %d bytes goes in pieces",
+				LINE_ROOM);
+		if (t->held > 0)
+			how = flow_put(f, t->line, t->held);
+		t->held = 0;
+		return how == ENDED ? flow_put(f, buf, n) : how;
+	}
+	if (whole && t->held == 0)
+		return flow_put(f, buf, n);
+	if (!t->line && !(t->line = buffer_new(LINE_ROOM)))
+		return flow_failed(NOT_READ);
+	memcpy(t->line + t->held, buf, n);
+	t->held += n;
+	if (!whole)
+		return ENDED;
+	how = flow_put(f, t->line, t->held);
+	buffer_free(t->line, LINE_ROOM);
+	t->line = NULL;
+	t->held = 0;
+	return how;
+}
+
+/* flow_lines(f, buf, n): write them line by line. */
+static enum outcome flow_lines(struct flow *f, const char *buf, size_t n)
+{
+	enum outcome how = ENDED;
+	const char *end;
+	size_t size;
+
+	for (; n > 0 && how == ENDED; buf += size, n -= size) {
+		end = memchr(buf, '\n', n);
+		size = end ? (size_t)(end - buf) + 1 : n;
+		how = f->tap->shape.lines ? flow_hold(f, buf, size, end != NULL)
+					  : flow_put(f, buf, size);
+		if (end)
+			tap_line(f->tap);
+	}
+	return how;
+}
+
+/* flow_tap(f, buf, n): what was read, through the tap. */
+static enum outcome flow_tap(struct flow *f, char *buf, size_t n)
+{
+	struct tap *t = f->tap;
+	size_t kept = tap_receive(t, f->from.fd, buf, n);
+	enum outcome how = ENDED;
+
+	add(&f->got, (long long)kept - (long long)n);
+	if (kept > 0 && (t->shape.lines || t->shape.interval > 0))
+		how = flow_lines(f, buf, kept);
+	else if (kept > 0 || n == 0)
+		how = flow_put(f, buf, kept);
+	return how == ENDED && tap_is_done(t) ? ENOUGH : how;
+}
+
 /* flow_step(f, buf, size, n): read once into buf, write it all; n: how much. */
 static enum outcome flow_step(
 	struct flow *f, char *buf, size_t size, ssize_t *n)
@@ -3201,9 +3704,10 @@ static enum outcome flow_step(
 	/* A datagram socket that was shut down gives empty ones for ever. */
 	if (*n == 0 && f->tick && f->tick(f->session))
 		return STOPPED;
-	if (*n == 0 && f->to.kind != DATAGRAM)
+	if (*n == 0 && f->to.kind != DATAGRAM && !f->tap)
 		return ENDED;
-	return flow_write(f, buf, (size_t)*n);
+	return f->tap ? flow_tap(f, buf, (size_t)*n)
+		      : flow_write(f, buf, (size_t)*n);
 }
 
 /* How a pump moves bytes; picked once, by what its descriptors are. */
@@ -3220,6 +3724,8 @@ static enum way flow_way(const struct flow *f)
 	const struct end *from = &f->from, *to = &f->to;
 	struct stat in, out;
 
+	if (f->tap)
+		return COPY;
 	if (from->kind == DATAGRAM && to->kind == CONSOLE && !from->gate)
 		return GATHER;
 	if (from->kind > STREAM || to->kind > STREAM || from->gate ||
@@ -3253,7 +3759,7 @@ static enum outcome flow_copy(struct flow *f)
 	bool messages = f->from.kind == DATAGRAM;
 	size_t limit = messages  ? BUFFER_SIZE
 		: f->to.most > 0 ? f->to.most
-				 : CHUNK;
+				 : tap_portion(f->tap, CHUNK);
 	size_t size = limit < SMALL_SIZE ? limit : SMALL_SIZE;
 	bool at_once = messages || f->to.most > 0;
 	char small[SMALL_SIZE], *large = at_once ? buffer_new(limit) : NULL;
@@ -3276,6 +3782,8 @@ static enum outcome flow_copy(struct flow *f)
 			large = buffer_new(limit);
 	}
 	buffer_free(large, limit);
+	if (how == ENDED && f->tap && f->tap->held > 0)
+		how = flow_put(f, f->tap->line, f->tap->held);
 	return how;
 }
 
@@ -3580,8 +4088,8 @@ static enum outcome pump(struct flow *f)
 	int own[2];
 	bool over = false;
 
-	if (f->lean && f->from.kind == STREAM && f->to.kind == STREAM &&
-		f->from.fd != f->to.fd)
+	if (f->lean && !f->tap && f->from.kind == STREAM &&
+		f->to.kind == STREAM && f->from.fd != f->to.fd)
 		return flow_sparing(f);
 	way = flow_way(f);
 	if (way == GATHER)
@@ -3640,11 +4148,13 @@ struct rules {
 	int64_t quit;    /* -q */
 	bool half_close; /* at the end of input */
 	bool recv_only, send_only;
-	bool echo;         /* no console: what comes goes back */
-	bool reset;        /* how to close */
-	bool listening;    /* the peer came to us */
-	bool terminal;     /* standard input is one */
-	const char *place; /* the peer, for messages */
+	bool echo;            /* no console: what comes goes back */
+	bool reset;           /* how to close */
+	bool listening;       /* the peer came to us */
+	bool terminal;        /* standard input is one */
+	struct bytes *send;   /* in place of standard input; or NULL */
+	struct tap *in, *out; /* from the peer, to it; NULL: none */
+	const char *place;    /* the peer, for messages */
 };
 
 struct relay {
@@ -3680,7 +4190,7 @@ static bool relay_tick(void *arg)
 	heard = value(&r->down.reads) + value(&r->down.put);
 	mark = sent + heard;
 	full = !r->rules->echo && (r->down.stuck || flow_held(&r->down) > 0);
-	if (full)
+	if (full || r->up.paused || r->down.paused)
 		r->silence.since = r->idle.since = r->quit.since = 0;
 	else if (r->verdict == GOING && clock_passed(&r->idle, mark))
 		r->verdict = IDLE;
@@ -3872,12 +4382,17 @@ static int relay_limited(struct relay *r)
 	bool input_ended = r->up_state > RUNNING && r->up_how != STOPPED;
 	enum status status = FAILED;
 	int64_t patience = 0;
+	char lack[ADDR_TEXT];
 
 	if (r->verdict == IDLE)
 		return fail_as(TIMED_OUT,
 			"connection to %s: silent for the "
 			"time of --idle-timeout",
 			place);
+	if (tap_lacks(r->rules->in, lack))
+		return fail_as(TIMED_OUT,
+			"connection to %s: the time of %s passed %s", place,
+			r->verdict == SILENT ? "-w" : "-q", lack);
 	if (r->verdict == SILENT && input_ended &&
 		(!r->stream || value(&r->down.reads) > 0))
 		return relay_acknowledged(r, 0, TIMED_OUT);
@@ -3898,6 +4413,17 @@ static int relay_limited(struct relay *r)
 }
 
 /*
+ * relay_sufficed(r): enough has come, or, with lack telling what, too little.
+ * What was sent still gets some time to arrive.
+ */
+static int relay_sufficed(struct relay *r, const char *lack)
+{
+	relay_undelivered(r, farewell);
+	return *lack ? fail("connection to %s: ended %s", r->rules->place, lack)
+		     : 0;
+}
+
+/*
  * relay_result(r, down): 0 when everything was delivered, or -1 with the one
  * reason that matters most.  errno EPIPE: standard output is closed.
  */
@@ -3906,6 +4432,7 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 	const char *place = r->rules->place;
 	enum status status;
 	int64_t patience = relay_patience(r, &status);
+	char lack[ADDR_TEXT] = "";
 	int error;
 
 	/* For good: nothing that the other thread may still do counts. */
@@ -3919,6 +4446,8 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 	if (down != NOT_READ && r->up_state == OVER && r->up_how == NOT_WRITTEN)
 		return bytes_lost("write to", place, r->up_why.text,
 			relay_undelivered(r, 0), FAILED);
+	if (down == ENOUGH || (down == ENDED && tap_lacks(r->rules->in, lack)))
+		return relay_sufficed(r, lack);
 	error = down == NOT_READ || down == NOT_WRITTEN ? reason->error
 							: sock_failure(r->fd);
 	if (error)
@@ -3943,7 +4472,9 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	const struct rules *rules)
 {
-	struct end console = { .kind = CONSOLE, .fd = STDIN_FILENO };
+	struct end console = { .kind = rules->send ? TEXT : CONSOLE,
+		.fd = STDIN_FILENO,
+		.text = rules->send };
 	struct end peer = { .kind = type == SOCK_STREAM ? STREAM : DATAGRAM,
 		.fd = fd,
 		.gram = gram,
@@ -3952,6 +4483,7 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	struct end target = peer;
 	enum outcome down;
 	struct why reason;
+	char lack[ADDR_TEXT];
 	int64_t span;
 
 	r->rules = rules;
@@ -3963,16 +4495,19 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	r->idle.limit = rules->idle;
 	r->quit.limit = rules->quit;
 	target.most = r->stream ? 0 : DATAGRAM_OUT;
-	r->up = (struct flow){
-		.from = console, .to = target, .tick = relay_tick, .session = r
-	};
-	console.fd = STDOUT_FILENO;
+	r->up = (struct flow){ .from = console,
+		.to = target,
+		.tick = relay_tick,
+		.session = r,
+		.tap = rules->out };
+	console = (struct end){ .kind = CONSOLE, .fd = STDOUT_FILENO };
 	r->down = (struct flow){ .from = peer,
 		.to = rules->send_only ? sink
 			: rules->echo  ? peer
 				       : console,
 		.tick = relay_tick,
-		.session = r };
+		.session = r,
+		.tap = rules->in };
 	span = tick_span(rules->wait, rules->idle, rules->quit);
 	r->wake[0] = r->wake[1] = -1;
 	if ((rules->quit == 0 || rules->send_only) && pipe_new(r->wake) < 0)
@@ -3996,7 +4531,7 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	}
 	down = pump(&r->down);
 	reason = why;
-	if (down == ENDED)
+	if (down == ENDED && !tap_lacks(rules->in, lack))
 		relay_watch(r);
 	return relay_result(r, down, &reason);
 }
@@ -4009,6 +4544,7 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 struct bridge {
 	int fd[2];
 	struct flow way[2];   /* from fd[0] to fd[1], and back */
+	struct tap *tap[2];   /* of either way; NULL: none */
 	struct clock idle;    /* silence on both */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -4065,8 +4601,8 @@ static int64_t bridge_mark(struct bridge *b)
 	int64_t mark = 0;
 
 	for (int i = 0; i < 2; i++)
-		mark += value(&b->way[i].reads) + value(&b->way[i].put) -
-			unacknowledged(b->fd[i]) + confirmed(b->fd[i]);
+		mark += flow_mark(&b->way[i]) - unacknowledged(b->fd[i]) +
+			confirmed(b->fd[i]);
 	return mark;
 }
 
@@ -4190,17 +4726,18 @@ static void *bridge_back(void *arg)
 /*
  * bridge_run(b, one, other, limit, lenient): until both ways have ended, or
  * silence has lasted for limit; lenient: other is a command's, which need not
- * read.  0, also when the bridge broke; -1 when it never began.  The sockets
- * stay open.
+ * read.  b->tap is set, to NULL where there is none.  0, also when the bridge
+ * broke; -1 when it never began.  The sockets stay open.
  */
 static int bridge_run(
 	struct bridge *b, int one, int other, int64_t limit, bool lenient)
 {
 	int64_t span = tick_span(limit, NEVER, NEVER);
 
-	*b = (struct bridge){
-		.fd = { one, other }, .idle.limit = limit, .lenient = lenient
-	};
+	*b = (struct bridge){ .fd = { one, other },
+		.tap = { b->tap[0], b->tap[1] },
+		.idle.limit = limit,
+		.lenient = lenient };
 	pthread_mutex_init(&b->lock, NULL);
 	signal_init(&b->changed);
 	for (int i = 0; i < 2; i++) {
@@ -4210,6 +4747,7 @@ static int bridge_run(
 			.tick = bridge_tick,
 			.session = b,
 			.span = span > 0 ? span : farewell,
+			.tap = b->tap[i],
 			.lean = true };
 		if (span > 0)
 			sock_timeouts(b->fd[i], span);
@@ -4633,14 +5171,14 @@ static bool command_outlast(
 }
 
 /*
- * command_bridged(c, fd, own, limit, place, limited): a command on the other
- * end of a pair of sockets, under a limit of silence; own is closed, fd as
- * above.  limited: whether that has passed.
+ * command_bridged(c, fd, own, limit, tap, place, limited): a command on the
+ * other end of a pair of sockets, under a limit of silence, or behind taps; own
+ * is closed, fd as above.  limited: whether that has passed.
  */
 static int command_bridged(struct command *c, int fd, int own, int64_t limit,
-	const char *place, bool *limited)
+	struct tap *const tap[2], const char *place, bool *limited)
 {
-	struct bridge b;
+	struct bridge b = { .tap = { tap[0], tap[1] } };
 	int64_t lost = 0;
 	int result = bridge_run(&b, fd, own, limit, true);
 
@@ -5631,8 +6169,7 @@ static bool member_tick(void *arg)
 
 	pthread_mutex_lock(&m->hears->lock);
 	passed = clock_passed(&m->silence,
-		value(&m->flow.reads) + value(&m->sent) -
-			unacknowledged(m->fd));
+		flow_mark(&m->flow) + value(&m->sent) - unacknowledged(m->fd));
 	pthread_mutex_unlock(&m->hears->lock);
 	return passed;
 }
@@ -5766,16 +6303,12 @@ static struct chat *chat_new(void)
 /* chat_join(c, m, peer): m, which is in the room, is in the chat. */
 static void chat_join(struct chat *c, struct member *m, const struct addr *peer)
 {
-	bool six = peer->sa.sa_family == AF_INET6;
-	char host[ADDR_TEXT];
+	size_t n = strlen(addr_name(peer, c->name));
 
 	c->self = m;
 	if (peer->sa.sa_family == AF_UNIX)
-		snprintf(c->name, NAME_TEXT, "unix-%u",
+		snprintf(c->name + n, NAME_TEXT - n, "-%u",
 			(unsigned int)(m->id - CONSOLE_ID));
-	else
-		snprintf(c->name, NAME_TEXT, six ? "[%s]:%d" : "%s:%d",
-			addr_host(peer, host), addr_port(peer));
 	chat_tell(c, "joined");
 }
 
@@ -5820,11 +6353,14 @@ struct peers {
 struct port {
 	int fd;
 	bool connected;        /* to one, who may refuse */
+	struct dump *dump;     /* copies of what comes; NULL: none */
+	bool named;            /* ... with the peer's name */
 	struct access *access; /* NULL: everybody is heard */
 	struct peers *peers;   /* NULL: they are not remembered */
-	/* What to do with a message; NULL: send it back. */
-	void (*heard)(struct port *p, const char *buf, size_t n,
+	/* Takes a message: whether it is to be written, too; NULL: an echo. */
+	bool (*heard)(struct port *p, const char *buf, size_t n,
 		const struct gram *from);
+	void (*write)(struct iovec *part, int n); /* several of them */
 	void *arg;
 	bool (*tick)(struct port *p); /* nothing came for a while; or NULL */
 	atomic_llong *reads;          /* of all sockets of this port */
@@ -6001,6 +6537,22 @@ static void port_answer(struct port *p, struct many *m, int n)
 	}
 }
 
+/* port_copy(p, way, g, buf, n): a message from or to g, for the dump. */
+static void port_copy(struct port *p, char way, const struct gram *g,
+	const char *buf, size_t n)
+{
+	struct addr peer = g->peer;
+	char name[ADDR_TEXT] = "";
+	long long none = 0;
+
+	if (!p->dump)
+		return;
+	addr_unmap(&peer);
+	if (p->named)
+		addr_name(&peer, name);
+	dump_note(p->dump, way, name, &none, buf, n);
+}
+
 /*
  * port_hear(p, b, n): n messages have come.  An echo answers all of them at
  * once, but those that have no return address.  Whether any was heard.
@@ -6008,7 +6560,8 @@ static void port_answer(struct port *p, struct many *m, int n)
 static bool port_hear(struct port *p, struct batch *b, int n)
 {
 	struct many *m = b->message;
-	int answers = 0, heard = 0;
+	struct iovec part[BATCH];
+	int answers = 0, heard = 0, parts = 0;
 
 	for (int i = 0; i < n; i++) {
 		struct slot *s = &b->slot[i];
@@ -6016,19 +6569,27 @@ static bool port_hear(struct port *p, struct batch *b, int n)
 		if (!access_allows(p->access, &s->gram.peer, true))
 			continue;
 		heard++;
+		port_copy(p, '<', &s->gram, s->part.iov_base, m[i].msg_len);
 		if (batch_cut(b, i))
 			say("a datagram of more than %d bytes is cut",
 				BUFFER_SIZE);
 		if (p->heard) {
-			p->heard(p, s->part.iov_base, m[i].msg_len, &s->gram);
+			s->part.iov_len = m[i].msg_len;
+			part[parts] = s->part;
+			parts += p->heard(
+				p, s->part.iov_base, m[i].msg_len, &s->gram);
 		} else if (s->gram.peer.len > sizeof(sa_family_t)) {
 			s->part.iov_len = m[i].msg_len;
 			gram_address(&m[i].msg_hdr, &s->gram);
+			port_copy(p, '>', &s->gram, s->part.iov_base,
+				m[i].msg_len);
 			m[answers++] = m[i];
 		}
 	}
 	atomic_fetch_add(p->reads, heard);
 	port_answer(p, m, answers);
+	if (parts > 0)
+		p->write(part, parts);
 	return heard > 0;
 }
 
@@ -6089,12 +6650,14 @@ struct link {
 	struct links *all;
 	struct gram peer; /* and the socket that it writes to: */
 	int port;
-	int to, from;     /* the other side; -1: not there yet */
-	bool dismissed;   /* it has to make room */
-	bool silent;      /* ... or has been silent for too long */
-	bool over;        /* no answers will come any more */
-	int users;        /* threads that still need it */
-	struct flow back; /* the answers */
+	int to, from;      /* the other side; -1: not there yet */
+	bool dismissed;    /* it has to make room */
+	bool silent;       /* ... or has been silent for too long */
+	bool over;         /* no answers will come any more */
+	int users;         /* threads that still need it */
+	struct flow back;  /* the answers */
+	struct flow ahead; /* to a command */
+	struct tap tap;    /* ... go through it */
 	struct command command;
 	atomic_llong heard;
 	struct clock silence;
@@ -6116,6 +6679,7 @@ struct links {
 	/* Opens the other side: where to write, where to read; or -1. */
 	int (*begin)(struct links *all, struct link *l, int ends[2]);
 	void (*ended)(int status); /* single: it has; status of a process */
+	struct shape shape;        /* of the tap that answers go through */
 	const void *arg;
 };
 
@@ -6169,13 +6733,14 @@ static bool link_silent(struct link *l)
 	return l->silent || l->dismissed;
 }
 
+/* link_tick(l): whether it has to end. */
 static bool link_tick(void *arg)
 {
 	struct link *l = arg;
 	bool over;
 
 	pthread_mutex_lock(&l->all->lock);
-	over = link_silent(l);
+	over = l->over || link_silent(l);
 	pthread_mutex_unlock(&l->all->lock);
 	return over;
 }
@@ -6240,33 +6805,6 @@ static char *link_next(struct link *l, size_t *n)
 	return buf;
 }
 
-/*
- * link_give(l, buf, n): all of it to the command's input, which does not
- * block; false when nobody reads there, or the link has to end.
- */
-static bool link_give(struct link *l, const char *buf, size_t n)
-{
-	struct pollfd p = { .fd = l->to, .events = POLLOUT };
-	bool over = false;
-	ssize_t w;
-
-	while (n > 0 && !over) {
-		w = write(l->to, buf, n);
-		if (w > 0) {
-			buf += w;
-			n -= (size_t)w;
-			continue;
-		}
-		if (w < 0 && errno != EINTR && errno != EAGAIN)
-			return false;
-		poll(&p, 1, (int)(short_pause / MS));
-		pthread_mutex_lock(&l->all->lock);
-		over = l->over || link_silent(l);
-		pthread_mutex_unlock(&l->all->lock);
-	}
-	return !over;
-}
-
 /* link_passes(l): a second, or less when the link is over; that it is not. */
 static bool link_passes(struct link *l)
 {
@@ -6290,7 +6828,7 @@ static void *link_feed(void *arg)
 	size_t n = 0;
 
 	while ((buf = link_next(l, &n))) {
-		deaf = deaf || !link_give(l, buf, n);
+		deaf = deaf || flow_write(&l->ahead, buf, n) != ENDED;
 		free(buf);
 	}
 	pthread_mutex_lock(&l->all->lock);
@@ -6329,8 +6867,14 @@ static int link_open(struct link *l)
 
 	if (all->begin(all, l, ends) < 0)
 		return -1;
-	l->back.from = (struct end){ .kind = all->commands ? CONSOLE : DATAGRAM,
+	l->back.from = (struct end){ .kind = all->commands ? PIPE : DATAGRAM,
 		.fd = ends[1] };
+	l->ahead = (struct flow){ .to = { .kind = PIPE, .fd = ends[0] },
+		.tick = link_tick,
+		.session = l,
+		.span = short_pause,
+		.polled = true,
+		.wake = -1 };
 	if (all->commands)
 		l->back.to.most = DATAGRAM_MOST;
 	else
@@ -6451,6 +6995,8 @@ static struct link *link_new(
 	struct links *all, int port, const struct gram *from)
 {
 	struct link **bucket = &all->bucket[peer_hash(&from->peer)];
+	struct addr shown;
+	char name[ADDR_TEXT];
 	struct link *l;
 
 	if (all->single && all->count + all->ending > 0)
@@ -6472,6 +7018,10 @@ static struct link *link_new(
 		.session = l };
 	if (!sock_is_connected(port))
 		l->back.to.gram = &l->peer;
+	shown = from->peer;
+	addr_unmap(&shown);
+	l->back.tap = tap_open(&l->tap, &all->shape,
+		all->single ? "" : addr_name(&shown, name), NULL);
 	if (pool_run(link_run, l) < 0) {
 		say("cannot start a thread: %s", strerror(errno));
 		pthread_cond_destroy(&l->changed);
@@ -6543,13 +7093,15 @@ struct options {
 	int parent;       /* -f: a pipe to whoever waits for us; or -1 */
 	int64_t parallel; /* ports tested at once */
 	int64_t interval; /* -i; 0: none */
-	struct bytes send, expect;
+	struct bytes send;
+	struct needle expect;
 	bool shutdown_given; /* -N */
 	bool lines, crlf, telnet;
 	int64_t rate;           /* bytes a second; 0: any */
 	const char *output;     /* -o, or NULL */
 	const char *hex_dump;   /* --hex-dump, or NULL */
 	bool append;            /* ... are not emptied first */
+	struct dump *dump;      /* both, opened; NULL: neither is wanted */
 	int64_t grams, bytes;   /* -W, --recv-bytes; 0: any number */
 	const char *proxy;      /* HOST[:PORT], as written, or NULL */
 	const char *proxy_auth; /* the file, or NULL */
@@ -6592,6 +7144,91 @@ _Noreturn static void output_failed(void)
 	finish(FAILED);
 }
 
+/* dump_failed(): no copy of the traffic can be kept; for why. */
+_Noreturn static void dump_failed(void)
+{
+	finish(complain());
+}
+
+/* dump_file(o, name, fd): open it; -: standard error. */
+static int dump_file(const struct options *o, const char *name, int *fd)
+{
+	int how = O_WRONLY | O_CREAT | O_CLOEXEC;
+
+	*fd = -1;
+	if (!name)
+		return 0;
+	*fd = strcmp(name, "-") == 0
+		? STDERR_FILENO
+		: open(name, how | (o->append ? O_APPEND : O_TRUNC), 0666);
+	return *fd < 0 ? fail("cannot open %s:", name) : 0;
+}
+
+/* dump_open(o): where copies of the traffic go, if anywhere. */
+static int dump_open(struct options *o)
+{
+	static struct dump d = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		.failed = dump_failed };
+
+	if (!o->output && !o->hex_dump)
+		return 0;
+	d.raw_name = o->output;
+	d.hex_name = o->hex_dump;
+	o->dump = &d;
+	return dump_file(o, o->output, &d.raw) < 0 ||
+			dump_file(o, o->hex_dump, &d.hex) < 0
+		? -1
+		: 0;
+}
+
+/*
+ * shape_of(o, in, out): what the options ask of a tap: on what comes from the
+ * peer, on what goes to it, or on both at once.
+ */
+static struct shape shape_of(const struct options *o, bool in, bool out)
+{
+	struct shape s = { .rate = o->rate };
+
+	if (o->dump) {
+		s.dump = o->dump;
+		s.inward = in;
+		s.outward = out;
+	}
+	if (in) {
+		s.plain = o->telnet;
+		s.bytes = o->bytes;
+		s.grams = o->grams;
+		s.needle = o->expect.back ? &o->expect : NULL;
+	}
+	if (out) {
+		s.escaped = o->telnet;
+		s.crlf = o->crlf;
+		s.lines = o->lines;
+		s.interval = o->interval;
+	}
+	return s;
+}
+
+/* tap_name(o, peer, text): how copies of the traffic name one of many. */
+static const char *tap_name(
+	const struct options *o, const struct addr *peer, char text[ADDR_TEXT])
+{
+	return o->keep ? addr_name(peer, text) : "";
+}
+
+/* taps_open(o, t, peer, in, out): of a connection: from the peer, to it. */
+static void taps_open(const struct options *o, struct tap t[2],
+	const struct addr *peer, struct tap **in, struct tap **out)
+{
+	struct shape from = shape_of(o, true, false);
+	struct shape to = shape_of(o, false, true);
+	char text[ADDR_TEXT];
+	const char *name = tap_name(o, peer, text);
+
+	*out = tap_open(&t[1], &to, name, NULL);
+	*in = tap_open(&t[0], &from, name, *out);
+}
+
 /* tell_connected(t, peer): nc.openbsd's sentence. */
 static void tell_connected(const struct target *t, const struct addr *peer)
 {
@@ -6628,19 +7265,21 @@ static struct rules relay_rules(const struct options *o, const char *place)
 		.wait = o->wait,
 		.idle = o->idle,
 		.quit = o->quit,
-		.half_close = !o->no_shutdown && !o->reset,
+		.half_close = !o->no_shutdown && !o->reset &&
+			(!o->expect.back || o->shutdown_given),
 		.recv_only = o->recv_only,
 		.send_only = o->send_only,
 		.echo = o->echo,
 		.reset = o->reset,
 		.listening = o->listen,
-		.terminal = isatty(STDIN_FILENO),
+		.terminal = !o->send.at && isatty(STDIN_FILENO),
 		.place = place,
 	};
+	bool waits = o->expect.back || o->bytes > 0 || o->grams > 0;
 
 	/* A client's datagrams have no end: a second of silence is one. */
 	if (o->udp && !o->listen && !o->echo && !o->quit_given &&
-		o->wait == NEVER)
+		o->wait == NEVER && !waits)
 		rules.quit = SECOND;
 	return rules;
 }
@@ -6653,11 +7292,21 @@ static int relay_with(const struct options *o, int fd, struct gram *gram,
 	struct target anyone = o->target;
 	static struct relay relay;
 	static struct rules rules;
+	static struct tap taps[2];
+	static struct bytes text;
+	struct shape both = shape_of(o, true, true);
 	int result;
 
 	if (o->listen)
 		anyone.host = NULL;
 	rules = relay_rules(o, target_place(&anyone, peer, place));
+	text = o->send;
+	rules.send = text.at ? &text : NULL;
+	rules.recv_only = rules.recv_only && !rules.send;
+	if (o->echo)
+		rules.in = tap_open(&taps[0], &both, "", NULL);
+	else
+		taps_open(o, taps, peer, &rules.in, &rules.out);
 	result = relay_run(&relay, fd, o->target.type, gram, &rules);
 	if (relay.output_closed)
 		die_of(SIGPIPE);
@@ -6873,9 +7522,8 @@ static bool echo_tick(void *arg)
 {
 	struct echo *e = arg;
 
-	return clock_passed(&e->idle,
-		value(&e->flow.reads) + value(&e->flow.put) -
-			unacknowledged(e->fd));
+	return clock_passed(
+		&e->idle, flow_mark(&e->flow) - unacknowledged(e->fd));
 }
 
 /* echo_service(o, fd, peer): its failure is the peer's own. */
@@ -6887,10 +7535,13 @@ static int echo_service(void *arg, int fd, const struct addr *peer)
 		.idle.limit = o->idle,
 		.flow = {
 			.from = end, .to = end, .lean = true, .session = &e } };
+	struct shape both = shape_of(o, true, true);
+	char text[ADDR_TEXT];
+	struct tap tap;
 	enum outcome how;
 	bool fin;
 
-	(void)peer;
+	e.flow.tap = tap_open(&tap, &both, tap_name(o, peer, text), NULL);
 	if (o->idle < NEVER) {
 		e.flow.tick = echo_tick;
 		e.flow.span = tick_span(o->idle, NEVER, NEVER);
@@ -6901,7 +7552,20 @@ static int echo_service(void *arg, int fd, const struct addr *peer)
 	if (how == STOPPED || (o->reset && how == ENDED))
 		stream_settle(fd, farewell, fin);
 	stream_close(fd, o->reset);
+	tap_close(e.flow.tap);
 	return how != STOPPED && flow_held(&e.flow) > 0 ? -1 : 0;
+}
+
+/* grams_write(part, n): messages to standard output. */
+static void grams_write(struct iovec *part, int n)
+{
+	static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
+	struct flow f = { .to = { .kind = CONSOLE, .fd = STDOUT_FILENO } };
+
+	pthread_mutex_lock(&output);
+	if (flow_write_parts(&f, part, n) != ENDED)
+		output_failed();
+	pthread_mutex_unlock(&output);
 }
 
 /* port_thread(p): one of several sockets of a port; its failure ends all. */
@@ -6917,7 +7581,7 @@ static void *port_thread(void *arg)
  */
 static int ports_run(const struct options *o, struct listeners *ls,
 	struct peers *peers,
-	void (*heard)(struct port *, const char *, size_t, const struct gram *),
+	bool (*heard)(struct port *, const char *, size_t, const struct gram *),
 	const void *arg)
 {
 	static struct port ports[LISTENERS];
@@ -6932,9 +7596,12 @@ static int ports_run(const struct options *o, struct listeners *ls,
 	for (int i = 0; i <= last; i++) {
 		ports[i] = (struct port){ .fd = ls->fd[i].fd,
 			.connected = !o->listen,
+			.dump = o->dump,
+			.named = o->keep,
 			.access = ls->access,
 			.peers = peers,
 			.heard = heard,
+			.write = grams_write,
 			.arg = (void *)(uintptr_t)(arg ? arg : o),
 			.reads = &reads,
 			.silence.limit = limit };
@@ -7025,6 +7692,9 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 		.hears = &h->peers, .tells = h->self.hears, .fd = fd
 	};
 	struct chat *chat = h->chat ? chat_new() : NULL;
+	struct shape shape = shape_of(o, true, false);
+	char text[ADDR_TEXT];
+	struct tap tap;
 	enum outcome how;
 
 	if (h->chat && !chat) {
@@ -7043,6 +7713,8 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 				       : member_take };
 	m.flow.session = &m;
 	m.flow.lean = true;
+	shape.lines = o->lines && !chat;
+	m.flow.tap = tap_open(&tap, &shape, tap_name(o, peer, text), NULL);
 	if (o->idle < NEVER) {
 		m.flow.tick = member_tick;
 		m.flow.span = tick_span(o->idle, NEVER, NEVER);
@@ -7066,6 +7738,7 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 	if (!m.gone && how != NOT_READ)
 		stream_settle(fd, farewell, m.fin);
 	stream_close(fd, o->reset || m.evicted);
+	tap_close(m.flow.tap);
 	return m.lost ? -1 : 0;
 }
 
@@ -7096,7 +7769,11 @@ static void *hub_input(void *arg)
 				  .gate = room_wait_for_peer,
 				  .arg = &h->peers },
 		.to = { .kind = SINK, .take = member_take, .arg = &h->self } };
+	struct shape shape = shape_of(h->o, false, true);
+	struct tap tap;
 
+	shape.lines = h->o->lines && !h->chat;
+	f.tap = tap_open(&tap, &shape, "*", NULL);
 	if (h->chat)
 		f.to = (struct end){
 			.kind = SINK, .take = chat_take, .arg = h->chat
@@ -7147,24 +7824,17 @@ static int hub_run(const struct options *o)
 }
 
 /* grams_heard(p, buf, n, from): a message of a hub, or of -luk. */
-static void grams_heard(
+static bool grams_heard(
 	struct port *p, const char *buf, size_t n, const struct gram *from)
 {
-	static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
 	const struct options *o = p->arg;
-	struct flow f = { .to = { .kind = CONSOLE, .fd = STDOUT_FILENO } };
 
 	pthread_mutex_lock(&p->peers->lock);
 	peers_note(p->peers, p->fd, from);
 	if (o->hub && peers_send(p->peers, buf, n, from) < 0)
 		say("a datagram of %zu bytes is too long for a peer", n);
 	pthread_mutex_unlock(&p->peers->lock);
-	if (n == 0 || o->send_only)
-		return;
-	pthread_mutex_lock(&output);
-	if (flow_write(&f, buf, n) != ENDED)
-		output_failed();
-	pthread_mutex_unlock(&output);
+	return n > 0 && !o->send_only;
 }
 
 /* peers_wait(peers): the gate of the console: nobody there, no reading. */
@@ -7191,18 +7861,29 @@ static int peers_take(void *arg, const char *buf, size_t n)
 	return result;
 }
 
-/* grams_input(peers): the thread that sends the console's input to all. */
+struct grams { /* -luk, -lub */
+	const struct options *o;
+	struct peers peers;
+};
+
+/* grams_input(grams): the thread that sends the console's input to all. */
 static void *grams_input(void *arg)
 {
+	struct grams *g = arg;
 	struct flow f = { .from = { .kind = CONSOLE,
 				  .fd = STDIN_FILENO,
 				  .gate = peers_wait,
-				  .arg = arg },
+				  .arg = &g->peers },
 		.to = { .kind = SINK,
 			.take = peers_take,
-			.arg = arg,
+			.arg = &g->peers,
 			.most = DATAGRAM_OUT } };
-	enum outcome how = pump(&f);
+	struct shape shape = shape_of(g->o, false, true);
+	struct tap tap;
+	enum outcome how;
+
+	f.tap = tap_open(&tap, &shape, "*", NULL);
+	how = pump(&f);
 
 	if (how == NOT_WRITTEN) {
 		say("send failed: %s", why.text);
@@ -7216,20 +7897,21 @@ static void *grams_input(void *arg)
 /* grams_run(o): -luk and -lub: the peers are the addresses heard from. */
 static int grams_run(const struct options *o)
 {
-	static struct peers peers;
+	static struct grams g;
 	struct listeners ls;
 
-	pthread_mutex_init(&peers.lock, NULL);
-	signal_init(&peers.came);
-	peers.most = o->most > 0 ? o->most : PEERS;
-	peers.memory = o->idle < NEVER ? o->idle : remembered;
+	g.o = o;
+	pthread_mutex_init(&g.peers.lock, NULL);
+	signal_init(&g.peers.came);
+	g.peers.most = o->most > 0 ? o->most : PEERS;
+	g.peers.memory = o->idle < NEVER ? o->idle : remembered;
 	if (open_listeners(o, &ls) < 0)
 		return complain();
-	if (!o->recv_only && thread_start(grams_input, &peers, 0) < 0) {
+	if (!o->recv_only && thread_start(grams_input, &g, 0) < 0) {
 		fail("cannot start a thread:");
 		return complain();
 	}
-	return ports_run(o, &ls, &peers, grams_heard, NULL);
+	return ports_run(o, &ls, &g.peers, grams_heard, NULL);
 }
 
 static int mode_many(const struct options *o)
@@ -7306,7 +7988,7 @@ static int silent_too_long(const struct options *o, const char *place)
 }
 
 /* One datagram peer's command or connection: what the links are told. */
-static void links_message(
+static bool links_message(
 	struct port *p, const char *buf, size_t n, const struct gram *from)
 {
 	struct addr shown = from->peer;
@@ -7315,6 +7997,7 @@ static void links_message(
 	addr_unmap(&shown);
 	if (links_heard(p->arg, p->fd, buf, n, from))
 		tell("Connection received on %s", addr_text(&shown, text));
+	return false;
 }
 
 _Noreturn static void links_ended(int status)
@@ -7333,6 +8016,7 @@ static void links_prepare(
 	if (o->keep && all->memory == NEVER)
 		all->memory = remembered;
 	all->ended = links_ended;
+	all->shape = shape_of(o, false, true);
 	all->arg = o;
 }
 
@@ -7443,14 +8127,17 @@ static int command_session(
 	struct addr local = sock_name(fd);
 	struct command c = { .watch = -1 };
 	struct variables v;
+	struct tap taps[2], *tap[2];
 	char place[PLACE_TEXT];
 	int64_t limit = silence_limit(o);
 	int pair[2] = { -1, fd }, result;
-	bool limited = false;
+	bool limited = false, bridged;
 
 	variables_fill(&v, SOCK_STREAM, &local, peer);
 	target_place(&anyone, peer, place);
-	if (limit < NEVER && pair_new(pair, SOCK_STREAM) < 0)
+	taps_open(o, taps, peer, &tap[0], &tap[1]);
+	bridged = limit < NEVER || tap[0];
+	if (bridged && pair_new(pair, SOCK_STREAM) < 0)
 		result = fail("cannot create a pair of sockets:");
 	else
 		result = command_begin(o, &c, &v, pair[1]);
@@ -7462,9 +8149,9 @@ static int command_session(
 		stream_close(fd, true);
 		return -1;
 	}
-	result = limit == NEVER
-		? command_serve(&c, fd, o->reset, place)
-		: command_bridged(&c, fd, pair[0], limit, place, &limited);
+	result = bridged
+		? command_bridged(&c, fd, pair[0], limit, tap, place, &limited)
+		: command_serve(&c, fd, o->reset, place);
 	command_forget(&c);
 	*status = c.status;
 	return limited && result == 0 ? silent_too_long(o, place) : result;
@@ -7579,6 +8266,7 @@ static int forward_session(
 {
 	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
 	char place[PLACE_TEXT];
+	struct tap taps[2];
 	struct bridge b;
 	struct addr target;
 	int other =
@@ -7590,6 +8278,7 @@ static int forward_session(
 		return -1;
 	}
 	tell_connected(&o->onward, &target);
+	taps_open(o, taps, peer, &b.tap[0], &b.tap[1]);
 	result = bridge_run(&b, fd, other, silence_limit(o), false);
 	if (result == 0 && b.broken && b.culprit == 1)
 		target_place(&o->onward, &target, place);
@@ -7707,11 +8396,11 @@ static enum mode_id mode_of(const struct options *o)
  *
  * One table names every option: how it is written, what it sets, and for each
  * mode whether it acts (+), is accepted without effect (.), or is refused (-).
- * A mode's mark may depend on the socket: s acts on streams only, d on
- * UDP only, u on datagrams only, o on the outgoing side of a forward, b on either side of it;
- * blank: the option itself makes another mode.  The second string says the
- * same for TCP, UDP, Unix streams and Unix datagrams; the stricter of the two
- * counts.
+ * A mode's mark may depend on the socket: s acts on streams only, d on UDP
+ * only, u on datagrams only, o on the outgoing side of a forward, b on either
+ * side of it; blank: the option itself makes another mode.  The second string
+ * says the same for TCP, UDP, Unix streams and Unix datagrams; the stricter of
+ * the two counts.
  */
 struct option_spec {
 	char letter; /* 0: there is only the long name */
@@ -7816,6 +8505,16 @@ static int set_bytes(struct options *o, const struct option_spec *spec,
 	if (!*arg)
 		return fail_as(MISUSED, "%s: \"\" is empty", what);
 	return parse_escapes(what, arg, to);
+}
+
+/* set_expect: the same for a text that is waited for. */
+static int set_expect(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	return set_bytes(o, spec, what, arg) < 0 ||
+			needle_init(&o->expect, &o->expect.text) < 0
+		? -1
+		: 0;
 }
 
 /* set_proxy_type: nc.openbsd's words, and ncat's. */
@@ -8004,7 +8703,7 @@ static const struct option_spec specs[] = {
 	{ 0, "send", "STR", "STR (\\r \\n \\t \\0 \\xHH) instead of input",
 		"++-----------u", "++++", set_bytes, AT(send), 0, 0 },
 	{ 0, "expect", "STR", "succeed as soon as STR has been received",
-		"++------------", "++++", set_bytes, AT(expect), 0, 0 },
+		"++------------", "++++", set_expect, AT(expect.text), 0, 0 },
 	{ 'W', "recvlimit", "N", "end after N datagrams", "++------------",
 		"-+-+", set_number, AT(grams), 1, INT_MAX },
 	{ 0, "recv-bytes", "SIZE", "end after exactly SIZE bytes",
@@ -8114,7 +8813,7 @@ static const struct option_spec specs[] = {
 		INT_MAX },
 	{ 'f', "background", NULL,
 		"detach once listening; a port that was 0 is printed",
-		"----++---++++-", "++++", set_flag, AT(background), true, 0 },
+		"-++-++++-++++-", "++++", set_flag, AT(background), true, 0 },
 };
 /* clang-format on */
 
@@ -8130,6 +8829,8 @@ static const char *const clashes[][2] = {
 	{ "send-only", "expect" },
 	{ "send-only", "recvlimit" },
 	{ "send-only", "recv-bytes" },
+	{ "expect", "recvlimit" },
+	{ "expect", "recv-bytes" },
 };
 
 /* What the command line said: which options, and how they were written. */
@@ -8218,6 +8919,14 @@ static int options_check(const struct options *o, const struct given *g)
 			return fail_as(MISUSED, "%s makes no sense with %s",
 				g->text[a], g->text[b]);
 	}
+	a = spec_named("background");
+	if (g->text[a][0] &&
+		(mode == LISTEN || mode == KEEP || mode == HUB ||
+			mode == CHAT) &&
+		!(o->recv_only && (o->output || o->hex_dump)))
+		return fail_as(MISUSED,
+			"%s makes no sense %s but with -d and -o", g->text[a],
+			modes[mode].phrase);
 	a = spec_named("no-reuseaddr");
 	if (g->text[a][0] && !o->listen && !o->port_text)
 		return fail_as(MISUSED, "%s makes no sense without -l or -p",
@@ -8886,7 +9595,7 @@ static int prepare(struct options *o)
 		return fail_as(MISUSED,
 			"--ready-fd: descriptor %lld is not open for writing",
 			(long long)o->ready_fd);
-	if (o->background && background_start(o) < 0)
+	if (dump_open(o) < 0 || (o->background && background_start(o) < 0))
 		return -1;
 	raise_descriptor_limit();
 	if (guard_start(o) < 0)
