@@ -3078,11 +3078,13 @@ static bool input_is_idle(void)
 	return poll(&p, 1, 0) == 0;
 }
 
-/* in_background(fd): fd is our terminal, and another job has it now. */
+/* in_background(fd): fd is our terminal, and another job has it; errno stays. */
 static bool in_background(int fd)
 {
+	int error = errno;
 	pid_t group = tcgetpgrp(fd);
 
+	errno = error;
 	return group >= 0 && group != getpgrp();
 }
 
