@@ -3078,7 +3078,7 @@ static bool input_is_idle(void)
 	return poll(&p, 1, 0) == 0;
 }
 
-/* in_background(fd): fd is our terminal, and another job has it; errno stays. */
+/* in_background(fd): fd is our terminal, another job has it; errno stays. */
 static bool in_background(int fd)
 {
 	int error = errno;
