@@ -3,8 +3,8 @@
  *
  * The file reads from top to bottom: each section uses only what stands
  * above it.  The sections: platform, messages, numbers, addresses, sockets,
- * endpoints, taps, pumps, commands, serving, room, port, modes, command line,
- * main.
+ * proxies, endpoints, taps, pumps, commands, serving, room, port, modes,
+ * command line, main.
  * sockcat.1 is the contract with the user.
  */
 
@@ -91,6 +91,7 @@ enum {
 	DATAGRAMS_SIZE = 4 * 1024 * 1024, /* wanted of a listener's queue */
 	DELIVERY = 256 * 1024,            /* bytes to one laggard in one go */
 	PARTS = 32,                       /* messages sent in one call */
+	PORTS = 65536,                    /* from 0 */
 };
 
 static const int64_t race_delay = 250 * MS;     /* RFC 8305, section 5 */
@@ -386,12 +387,52 @@ static void pktinfo_any_interface(struct in_pktinfo *p)
 {
 	p->ipi_ifindex = 0;
 }
+
+/* sock_new_mptcp(domain): a stream over several paths. */
+static int sock_new_mptcp(int domain)
+{
+	enum { MULTIPATH = 262 }; /* IPPROTO_MPTCP, where it has a name */
+
+	return socket(domain, SOCK_STREAM | SOCK_CLOEXEC, MULTIPATH);
+}
+
+/* sock_bind_interface(fd, domain, name, index): use that interface only. */
+static int sock_bind_interface(
+	int fd, int domain, const char *name, unsigned int index)
+{
+	(void)domain, (void)index;
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name,
+		(socklen_t)strlen(name) + 1);
+}
 #else
 #define in_pktinfo in_addr
 #define IP_PKTINFO IP_RECVDSTADDR
 static void pktinfo_any_interface(struct in_addr *p)
 {
 	(void)p;
+}
+
+static int sock_new_mptcp(int domain)
+{
+	(void)domain;
+	errno = EPROTONOSUPPORT;
+	return -1;
+}
+
+static int sock_bind_interface(
+	int fd, int domain, const char *name, unsigned int index)
+{
+	(void)name;
+#ifdef IP_BOUND_IF
+	if (domain == AF_INET6)
+		return setsockopt(
+			fd, IPPROTO_IPV6, IPV6_BOUND_IF, &index, sizeof(index));
+	return setsockopt(fd, IPPROTO_IP, IP_BOUND_IF, &index, sizeof(index));
+#else
+	(void)fd, (void)domain, (void)index;
+	errno = EOPNOTSUPP;
+	return -1;
+#endif
 }
 #endif
 #ifndef TCP_KEEPIDLE
@@ -1028,6 +1069,35 @@ static bool addr_is_multicast(const struct addr *a)
 		IN_MULTICAST(ntohl(a->in.sin_addr.s_addr));
 }
 
+/* addr_lacks_scope(a): it means nothing without an interface. */
+static bool addr_lacks_scope(const struct addr *a)
+{
+	const struct in6_addr *six = &a->in6.sin6_addr;
+
+	return a->sa.sa_family == AF_INET6 && a->in6.sin6_scope_id == 0 &&
+		(IN6_IS_ADDR_LINKLOCAL(six) || IN6_IS_ADDR_MC_LINKLOCAL(six) ||
+			IN6_IS_ADDR_MC_NODELOCAL(six));
+}
+
+/* addr_reason(a, error): why a cannot be used, in words. */
+static const char *addr_reason(const struct addr *a, int error)
+{
+	if (error == EINVAL && addr_lacks_scope(a))
+		return "a link-local address needs its interface, as "
+		       "ADDRESS%INTERFACE or by --interface";
+	return strerror(error);
+}
+
+/* addr_list_scope(l, name): the interface of addresses that lack one. */
+static void addr_list_scope(struct addr_list *l, const char *name)
+{
+	unsigned int index = name ? if_nametoindex(name) : 0;
+
+	for (int i = 0; i < l->count; i++)
+		if (addr_lacks_scope(&l->at[i]))
+			l->at[i].in6.sin6_scope_id = index;
+}
+
 /* addr_unix(path, a): -1 when the path does not fit; '@': abstract. */
 static int addr_unix(const char *path, struct addr *a)
 {
@@ -1064,7 +1134,10 @@ static const char *target_kind(const struct target *t)
 	return t->type == SOCK_DGRAM ? "udp" : "tcp";
 }
 
-/* target_place(t, a, text): `localhost (::1) port 9 (tcp)`, for messages. */
+/*
+ * target_place(t, a, text): `localhost (::1) port 9 (tcp)`, for messages; a's
+ * len is 0 where it is not known.
+ */
 static char *target_place(
 	const struct target *t, const struct addr *a, char text[PLACE_TEXT])
 {
@@ -1074,6 +1147,9 @@ static char *target_place(
 	addr_host(a, host);
 	if (t->path)
 		snprintf(text, PLACE_TEXT, "%s (%.20s)", host, kind);
+	else if (t->host && a->len == 0)
+		snprintf(text, PLACE_TEXT, "%.220s port %d (%.20s)", t->host,
+			t->port, kind);
 	else if (!t->host || strcmp(t->host, host) == 0)
 		snprintf(text, PLACE_TEXT, "%s port %d (%.20s)", host,
 			addr_port(a), kind);
@@ -1110,6 +1186,71 @@ static int parse_port(const char *what, const char *text,
 		return misuse(what, text, wanted);
 	*port = ntohs((uint16_t)service->s_port);
 	return 0;
+}
+
+/* A set of ports. */
+struct ports {
+	int count;
+	bool has[PORTS];
+};
+
+/* is_port_list(text): it names several ports, or looks like that. */
+static bool is_port_list(const char *text)
+{
+	return strchr(text, ',') ||
+		(isdigit((unsigned char)*text) && strchr(text, '-'));
+}
+
+/* parse_ports_item(what, text, t, first, last): PORT, NAME or FIRST-LAST. */
+static int parse_ports_item(const char *what, const char *text,
+	const struct target *t, int *first, int *last)
+{
+	const char *rest = text;
+	int64_t from, to = 0;
+
+	if (!is_port_list(text)) {
+		if (parse_port(what, text, t, 1, first) < 0)
+			return -1;
+		*last = *first;
+		return 0;
+	}
+	from = digits(text, 10, PORTS - 1, &rest);
+	if (*rest == '-')
+		to = digits(rest + 1, 10, PORTS - 1, &rest);
+	if (from < 1 || to < from || *rest)
+		return misuse(what, text,
+			"a range of ports, FIRST-LAST, from 1 to 65535");
+	*first = (int)from;
+	*last = (int)to;
+	return 0;
+}
+
+/* parse_ports(what, text, t, to): `22,80,8000-8100,https', in any order. */
+static int parse_ports(const char *what, const char *text,
+	const struct target *t, struct ports *to)
+{
+	const char *p = text;
+	char item[64];
+	size_t n;
+	int first = 0, last = 0;
+
+	memset(to, 0, sizeof(*to));
+	for (;; p += n + 1) {
+		n = strcspn(p, ",");
+		if (n == 0)
+			return misuse(what, text, "a list without empty items");
+		snprintf(item, sizeof(item), "%.*s", (int)n, p);
+		if (n >= sizeof(item))
+			return misuse(what, item, "the name of a port");
+		if (parse_ports_item(what, item, t, &first, &last) < 0)
+			return -1;
+		for (; first <= last; first++) {
+			to->count += !to->has[first];
+			to->has[first] = true;
+		}
+		if (p[n] == '\0')
+			return 0;
+	}
 }
 
 /*
@@ -1227,6 +1368,18 @@ static int lookup_failed(const char *host, int code, int error)
 }
 
 /*
+ * scope_refused(host, name): why host, which is ADDRESS%NAME, is no address:
+ * the C library takes an interface only where it means something.
+ */
+static int scope_refused(const char *host, const char *name)
+{
+	if (if_nametoindex(name) == 0)
+		return fail("%s: cannot use interface %s:", host, name);
+	return fail_as(MISUSED,
+		"%s is no link-local address; use --interface %s", host, name);
+}
+
+/*
  * target_resolve(t, deadline, to): the addresses of t in the order of
  * RFC 6724; a NULL host gives the wildcards, IPv6 first.
  */
@@ -1237,6 +1390,7 @@ static int target_resolve(
 		.ai_socktype = t->type,
 		.ai_flags = AI_NUMERICHOST | (t->host ? 0 : AI_PASSIVE) };
 	struct addrinfo *found = NULL;
+	const char *scope = t->host ? strchr(t->host, '%') : NULL;
 	struct lookup *l;
 	int code;
 
@@ -1251,6 +1405,8 @@ static int target_resolve(
 		freeaddrinfo(found);
 		return 0;
 	}
+	if (code == EAI_NONAME && scope)
+		return scope_refused(t->host, scope + 1);
 	if (t->numeric && t->host)
 		return fail_as(MISUSED,
 			"%s is no numeric address%s, and -n "
@@ -1705,9 +1861,12 @@ struct prefs { /* -1: what the system does by itself */
 	int64_t keep_idle, keep_interval, keep_count;
 	bool nodelay, reuseaddr, reuseport, broadcast;
 	bool mptcp;
-	const char *interface; /* its name, or NULL */
-	const char *source;    /* local address or path, or NULL */
-	int source_port;       /* 0: any */
+	const char *interface;     /* its name, or NULL */
+	const char *source;        /* local address or path, or NULL */
+	int source_port;           /* 0: any */
+	const struct proxy *proxy; /* NULL: none */
+	const struct bytes *probe; /* an answer to this datagram counts as a
+				      connection; NULL: none is needed */
 };
 
 struct listeners {
@@ -1794,6 +1953,44 @@ static int sock_set(int fd, int level, int option, int64_t to, const char *what)
 	return fail("cannot set %s to %d:", what, n);
 }
 
+/*
+ * sock_open(family, type, p): a new socket, for --mptcp one of several paths
+ * if the kernel has that.
+ */
+static int sock_open(int family, int type, const struct prefs *p)
+{
+	static atomic_bool told;
+	bool wanted = p->mptcp && family != AF_UNIX && type == SOCK_STREAM;
+	int fd = wanted ? sock_new_mptcp(family) : -1, error = errno;
+
+	if (fd >= 0)
+		return fd;
+	fd = sock_new(family, type);
+	if (fd >= 0 && wanted && !atomic_exchange(&told, true))
+		say("no Multipath TCP, plain TCP is used: %s", strerror(error));
+	return fd;
+}
+
+/*
+ * sock_use_interface(fd, family, type, name): send and receive on that one
+ * only, to groups as well.
+ */
+static int sock_use_interface(int fd, int family, int type, const char *name)
+{
+	unsigned int index = if_nametoindex(name);
+	struct ip_mreqn four = { .imr_ifindex = (int)index };
+	int result =
+		index == 0 ? -1 : sock_bind_interface(fd, family, name, index);
+
+	if (result == 0 && type == SOCK_DGRAM)
+		result = family == AF_INET6
+			? setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF,
+				  &index, sizeof(index))
+			: setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &four,
+				  sizeof(four));
+	return result == 0 ? 0 : fail("cannot use --interface %s:", name);
+}
+
 /* sock_tune(fd, family, type, p): before connect or listen. */
 static int sock_tune(int fd, int family, int type, const struct prefs *p)
 {
@@ -1825,6 +2022,9 @@ static int sock_tune(int fd, int family, int type, const struct prefs *p)
 		{ udp, IPPROTO_IP, IP_MULTICAST_TTL, p->ttl, "--ttl" },
 	};
 
+	if (ip && p->interface &&
+		sock_use_interface(fd, family, type, p->interface) < 0)
+		return -1;
 	/* An IPv6 socket may carry IPv4 as well, but not everywhere. */
 	for (size_t i = 0; i < COUNT(list); i++)
 		if (list[i].wanted &&
@@ -1912,6 +2112,7 @@ static int local_end(const struct target *t, const struct prefs *p,
 	source.port = p->source_port;
 	if (target_resolve(&source, deadline, &list) < 0)
 		return -1;
+	addr_list_scope(&list, p->interface);
 	*local = list.at[0];
 	return 0;
 }
@@ -1942,12 +2143,13 @@ static int sock_bind_local(int fd, const struct target *t,
 	}
 	if (local.len == 0)
 		return 0;
-	if (p->source_port > 0 && p->reuseaddr && t->type == SOCK_STREAM &&
+	if (p->source_port > 0 && p->reuseaddr &&
+		(t->type == SOCK_STREAM || addr_is_multicast(a)) &&
 		sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR") < 0)
 		return -1;
 	if (bind_named(fd, &local) < 0)
-		return fail("cannot bind the local end to %s:",
-			addr_text(&local, text));
+		return fail("cannot bind the local end to %s: %s",
+			addr_text(&local, text), addr_reason(&local, errno));
 	return 0;
 }
 
@@ -1996,24 +2198,49 @@ struct race {
 	const struct prefs *prefs;
 	int64_t deadline;
 	struct addr local;
-	struct addr_list list;
+	const struct addr_list *list;
 	int next;      /* the address to start with */
+	int last;      /* the one that was connected, or failed last */
 	bool hopeless; /* the local end is not to be had */
 	int running;
 	struct pollfd fd[ADDRESSES];
 	int which[ADDRESSES]; /* the address of each running attempt */
 };
 
-static int race_failed(const struct race *r, int which, int error)
+static void race_failed(struct race *r, int which, int error)
 {
+	const char *verb = r->prefs->probe ? "probe of" : "connect to";
 	char place[PLACE_TEXT];
-	bool late = error == ETIMEDOUT && now() >= r->deadline;
 
-	target_place(r->target, &r->list.at[which], place);
-	fail_as(late ? TIMED_OUT : FAILED, "connect to %s failed: %s", place,
-		late ? "no answer in time (-w)" : strerror(error));
+	r->last = which;
+	target_place(r->target, &r->list->at[which], place);
+	if (error != ETIMEDOUT || now() < r->deadline)
+		fail_as(FAILED, "%s %s failed: %s", verb, place,
+			addr_reason(&r->list->at[which], error));
+	else if (r->prefs->probe)
+		fail_as(TIMED_OUT, "probe of %s: no answer: open or filtered",
+			place);
+	else
+		fail_as(TIMED_OUT,
+			"connect to %s failed: no answer in time (-w)", place);
 	why.error = error;
-	return -1;
+}
+
+/*
+ * probe_send(fd, probe): 0, also when there is no room for it.  What came
+ * before fd was connected may be from anybody, and is no answer.
+ */
+static int probe_send(int fd, const struct bytes *probe)
+{
+	char scrap;
+	ssize_t n;
+
+	while (recv(fd, &scrap, 1, MSG_DONTWAIT) >= 0)
+		continue;
+	do {
+		n = send(fd, probe->at, probe->size, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 && errno != EAGAIN && errno != EWOULDBLOCK ? -1 : 0;
 }
 
 /*
@@ -2023,8 +2250,9 @@ static int race_failed(const struct race *r, int which, int error)
 static bool race_start(struct race *r)
 {
 	int which = r->next++, fd;
-	const struct addr *a = &r->list.at[which];
+	const struct addr *a = &r->list->at[which];
 	const struct target *t = r->target;
+	const struct bytes *probe = r->prefs->probe;
 
 	if (r->local.len > 0 && r->local.sa.sa_family != a->sa.sa_family) {
 		if (why.text[0] == '\0')
@@ -2032,7 +2260,7 @@ static bool race_start(struct race *r)
 				t->host, r->prefs->source);
 		return true;
 	}
-	fd = sock_new(a->sa.sa_family, t->type);
+	fd = sock_open(a->sa.sa_family, t->type, r->prefs);
 	if (fd < 0) {
 		race_failed(r, which, errno);
 		return true;
@@ -2042,24 +2270,40 @@ static bool race_start(struct race *r)
 		close(fd);
 		return false;
 	}
-	if (sock_connect(fd, t, r->prefs, a, r->deadline) < 0) {
+	if (sock_connect(fd, t, r->prefs, a, r->deadline) < 0 ||
+		(probe && probe_send(fd, probe) < 0)) {
 		race_failed(r, which, errno);
 		close(fd);
 		return true;
 	}
 	r->which[r->running] = which;
-	r->fd[r->running++] = (struct pollfd){ .fd = fd, .events = POLLOUT };
+	r->fd[r->running++] =
+		(struct pollfd){ .fd = fd, .events = probe ? POLLIN : POLLOUT };
 	return true;
 }
 
 /*
+ * race_met_itself(r, fd, peer): TCP's simultaneous open, or a probe, from the
+ * port that it went to: that is nobody.
+ */
+static bool race_met_itself(
+	const struct race *r, int fd, const struct addr *peer)
+{
+	struct addr self;
+
+	if (r->target->path ||
+		(r->target->type == SOCK_DGRAM && !r->prefs->probe))
+		return false;
+	self = sock_name(fd);
+	return addr_same(&self, peer);
+}
+
+/*
  * race_look(r, peer): the connected socket of an attempt that succeeded, or
- * -1; attempts that failed leave the race.  A socket that met itself (TCP's
- * simultaneous open, from the port it connects to) met nobody.
+ * -1; attempts that failed leave the race.
  */
 static int race_look(struct race *r, struct addr *peer)
 {
-	struct addr self;
 	int error, i = 0, fd;
 
 	while (i < r->running) {
@@ -2068,14 +2312,13 @@ static int race_look(struct race *r, struct addr *peer)
 			i++;
 			continue;
 		}
-		*peer = r->list.at[r->which[i]];
+		*peer = r->list->at[r->which[i]];
 		error = sock_error(fd);
-		self = sock_name(fd);
-		if (error == 0 && r->target->type == SOCK_STREAM &&
-			!r->target->path && addr_same(&self, peer))
+		if (error == 0 && race_met_itself(r, fd, peer))
 			error = ECONNREFUSED;
 		r->running--;
 		if (error == 0) {
+			r->last = r->which[i];
 			r->fd[i] = r->fd[r->running];
 			return fd;
 		}
@@ -2087,15 +2330,16 @@ static int race_look(struct race *r, struct addr *peer)
 	return -1;
 }
 
-/* race_run(r, peer): the first socket that connects, or -1. */
+/* race_run(r, peer): the first socket that connects, or -1 with why. */
 static int race_run(struct race *r, struct addr *peer)
 {
 	bool one_by_one = r->prefs->source_port > 0;
 	int64_t next_start = 0, until;
 	int fd = -1, before;
 
+	why.text[0] = '\0';
 	while (fd < 0) {
-		if (r->next < r->list.count &&
+		if (r->next < r->list->count &&
 			(r->running == 0 || now() >= next_start)) {
 			r->hopeless = !race_start(r);
 			if (r->hopeless)
@@ -2105,7 +2349,7 @@ static int race_run(struct race *r, struct addr *peer)
 		}
 		if (r->running == 0)
 			break;
-		until = r->next < r->list.count && next_start < r->deadline
+		until = r->next < r->list->count && next_start < r->deadline
 			? next_start
 			: r->deadline;
 		before = r->running;
@@ -2125,6 +2369,18 @@ static int race_run(struct race *r, struct addr *peer)
 
 enum { HOPELESS = -2 };
 
+/* dial_ends(t, p, deadline, list, local): the addresses, in turn, and ours. */
+static int dial_ends(const struct target *t, const struct prefs *p,
+	int64_t deadline, struct addr_list *list, struct addr *local)
+{
+	if (target_resolve(t, deadline, list) < 0 ||
+		local_end(t, p, deadline, local) < 0)
+		return -1;
+	addr_list_scope(list, p->interface);
+	addr_list_interleave(list);
+	return 0;
+}
+
 /*
  * dial(t, p, deadline, peer): connect to t, racing its addresses (RFC 8305).
  * Fill peer; return a blocking socket, or -1 with the last address's reason;
@@ -2133,46 +2389,18 @@ enum { HOPELESS = -2 };
 static int dial(const struct target *t, const struct prefs *p, int64_t deadline,
 	struct addr *peer)
 {
-	struct race r = { .target = t, .prefs = p, .deadline = deadline };
+	struct addr_list list;
+	struct race r = {
+		.target = t, .prefs = p, .deadline = deadline, .list = &list
+	};
 	int fd;
 
-	why.text[0] = '\0';
-	if (target_resolve(t, deadline, &r.list) < 0 ||
-		local_end(t, p, deadline, &r.local) < 0)
+	if (dial_ends(t, p, deadline, &list, &r.local) < 0)
 		return -1;
-	addr_list_interleave(&r.list);
 	fd = race_run(&r, peer);
 	if (fd >= 0 && !t->path && t->type == SOCK_STREAM)
 		(void)fcntl(fd, F_SETFL, 0);
 	return r.hopeless ? HOPELESS : fd;
-}
-
-/*
- * dial_long(t, p, wait, retry, peer): dial, each try for up to wait, again and
- * again for up to retry (0: once).  When that runs out the status is
- * TIMED_OUT, and why has the last reason.
- */
-static int dial_long(const struct target *t, const struct prefs *p,
-	int64_t wait, int64_t retry, struct addr *peer)
-{
-	int64_t end = after(retry), nap = last_try, limit, left;
-	int fd;
-
-	if (retry == 0)
-		return dial(t, p, after(wait), peer);
-	for (;;) {
-		limit = after(wait);
-		fd = dial(t, p, limit < end ? limit : end, peer);
-		if (fd >= 0 || fd == HOPELESS || why.status == MISUSED)
-			return fd;
-		left = end - now() - last_try;
-		if (left <= 0)
-			break;
-		pause_for(nap < left ? nap : left);
-		nap = 2 * nap < SECOND ? 2 * nap : SECOND;
-	}
-	why.status = TIMED_OUT;
-	return -1;
 }
 
 /*
@@ -2225,12 +2453,17 @@ static int unix_bind(int fd, const struct addr *a, int type, int64_t mode)
 	return result < 0 ? fail("cannot bind to %s:", text) : 0;
 }
 
-/* group_join(fd, a): hear what is sent to the multicast group a. */
-static int group_join(int fd, const struct addr *a)
+/*
+ * group_join(fd, a, name): hear what is sent to the multicast group a, on that
+ * interface; NULL: that of a, or else of the route there.
+ */
+static int group_join(int fd, const struct addr *a, const char *name)
 {
-	struct ip_mreq four = { .imr_multiaddr = a->in.sin_addr };
+	unsigned int index = name ? if_nametoindex(name) : 0;
+	struct ip_mreqn four = { .imr_multiaddr = a->in.sin_addr,
+		.imr_ifindex = (int)index };
 	struct ipv6_mreq six = { .ipv6mr_multiaddr = a->in6.sin6_addr,
-		.ipv6mr_interface = a->in6.sin6_scope_id };
+		.ipv6mr_interface = name ? index : a->in6.sin6_scope_id };
 	char text[ADDR_TEXT];
 	int result = a->sa.sa_family == AF_INET6
 		? setsockopt(
@@ -2289,9 +2522,9 @@ static int ip_bind(int fd, const struct target *t, const struct addr *a,
 	if (t->type == SOCK_DGRAM)
 		datagrams_note_local(fd, a->sa.sa_family);
 	if (bind(fd, &a->sa, a->len) < 0)
-		return fail("cannot listen on %s (%s):", addr_text(a, text),
-			target_kind(t));
-	return group ? group_join(fd, a) : 0;
+		return fail("cannot listen on %s (%s): %s", addr_text(a, text),
+			target_kind(t), addr_reason(a, errno));
+	return group ? group_join(fd, a, p->interface) : 0;
 }
 
 /* listen_on(t, a, p, dual): a listening socket at a, or -1. */
@@ -2299,7 +2532,7 @@ static int listen_on(const struct target *t, const struct addr *a,
 	const struct prefs *p, bool dual)
 {
 	int family = a->sa.sa_family;
-	int fd = sock_new(family, t->type), result;
+	int fd = sock_open(family, t->type, p), result;
 	char text[ADDR_TEXT];
 
 	if (fd < 0)
@@ -2442,6 +2675,7 @@ static int announce(const struct target *t, const struct prefs *p,
 		loopback_list(t->family, &list);
 	else if (target_resolve(t, deadline, &list) < 0)
 		return -1;
+	addr_list_scope(&list, p->interface);
 	do {
 		for (int i = 0; i < list.count; i++)
 			addr_set_port(&list.at[i], t->port);
@@ -2918,6 +3152,515 @@ static int batch_recv(struct batch *b, int fd)
 static bool batch_cut(const struct batch *b, int i)
 {
 	return b->message[i].msg_hdr.msg_flags & MSG_TRUNC;
+}
+
+/*
+ * sock_pass(over, fd): fd to whoever reads from over, a Unix-domain socket,
+ * along with one byte.
+ */
+static int sock_pass(int over, int fd)
+{
+	_Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(fd))] = { 0 };
+	struct iovec byte = { (char[]){ 0 }, 1 };
+	struct msghdr m = { .msg_iov = &byte,
+		.msg_iovlen = 1,
+		.msg_control = room,
+		.msg_controllen = sizeof(room) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	struct pollfd p = { .fd = over, .events = POLLOUT };
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	while (sendmsg(over, &m, 0) < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			return fail("cannot pass the connection to standard "
+				    "output:");
+		poll(&p, 1, -1);
+	}
+	return 0;
+}
+
+/*
+ * ---- proxies --------------------------------------------------------------
+ *
+ * A way to a target that leads through another host: SOCKS4a, SOCKS5 (RFC 1928
+ * and 1929) or the CONNECT of HTTP.  The proxy looks up the target's name.
+ * Its replies are read to their last byte and no further: what comes next is
+ * the target's.
+ */
+enum {
+	PROXY_WORD = 255,       /* bytes of a host, a user or a password */
+	PROXY_REQUEST = 2048,   /* room for the longest request */
+	PROXY_REPLY = 8 * 1024, /* ... and for the longest reply */
+	PROXY_REASON = 128,
+};
+
+struct proxy {
+	enum proxy_type { SOCKS5, SOCKS4, HTTP_CONNECT } type;
+	struct target target;
+	char user[PROXY_WORD + 1]; /* empty: no credentials */
+	char password[PROXY_WORD + 1];
+};
+
+/* What a proxy has to say, and the byte that it begins with. */
+enum reply { SOCKS5_METHOD, SOCKS5_LOGIN, SOCKS5_REPLY, SOCKS4_REPLY, HTTP };
+static const unsigned char reply_version[] = { 5, 1, 5, 0, 'H' };
+
+/* http_length(r, n): to the blank line. */
+static size_t http_length(const unsigned char *r, size_t n)
+{
+	bool blank = n > 1 && r[n - 1] == '\n' &&
+		(r[n - 2] == '\n' ||
+			(n > 2 && r[n - 2] == '\r' && r[n - 3] == '\n'));
+
+	return n + (!blank && memcmp(r, "HTTP/1.", n < 7 ? n : 7) == 0);
+}
+
+/*
+ * reply_length(kind, r, n): how long the reply is that begins with these n
+ * bytes, so far as they tell; n: that is all, or it is no such reply.
+ */
+static size_t reply_length(enum reply kind, const unsigned char *r, size_t n)
+{
+	if (n > 0 && r[0] != reply_version[kind])
+		return n;
+	if (kind == HTTP)
+		return http_length(r, n);
+	if (kind == SOCKS4_REPLY)
+		return 8;
+	if (kind != SOCKS5_REPLY)
+		return 2;
+	if (n < 5)
+		return 5;
+	return r[3] == 1    ? 10
+		: r[3] == 3 ? 7 + (size_t)r[4]
+		: r[3] == 4 ? 22
+			    : n;
+}
+
+/* socks_words(kind, code): what a SOCKS proxy means by that, or NULL. */
+static const char *socks_words(enum reply kind, int code)
+{
+	static const char *const five[] = { NULL, "general failure",
+		"not allowed by the rules", "network unreachable",
+		"host unreachable", "connection refused", "TTL expired",
+		"command not supported", "address type not supported" };
+	static const char *const four[] = { "request rejected or failed",
+		"no identd on this host", "identd names another user" };
+
+	if (kind == SOCKS5_METHOD)
+		return "no acceptable way to log in";
+	if (kind == SOCKS5_LOGIN)
+		return "wrong user or password";
+	if (kind == SOCKS5_REPLY)
+		return code < (int)COUNT(five) ? five[code] : NULL;
+	return code > 90 && code < 94 ? four[code - 91] : NULL;
+}
+
+/* reply_sound(kind, r, n): whether these n bytes are such a reply. */
+static bool reply_sound(enum reply kind, const unsigned char *r, size_t n)
+{
+	if (n < 2 || r[0] != reply_version[kind] ||
+		reply_length(kind, r, n) != n)
+		return false;
+	if (kind == HTTP)
+		return n > 12 && memcmp(r, "HTTP/1.", 7) == 0 && r[8] == ' ' &&
+			isdigit(r[9]) && isdigit(r[10]) && isdigit(r[11]);
+	return kind != SOCKS5_REPLY || n > 5 || r[1] != 0;
+}
+
+/*
+ * reply_check(kind, r, n, reason): 0 when these n bytes are a reply that grants
+ * what was asked for (of SOCKS5_METHOD: the method); else -1 and the reason.
+ */
+static int reply_check(enum reply kind, const unsigned char *r, size_t n,
+	char reason[PROXY_REASON])
+{
+	const char *words;
+	int end = 9;
+
+	snprintf(reason, PROXY_REASON, "the proxy's reply makes no sense");
+	if (!reply_sound(kind, r, n))
+		return -1;
+	if (kind == HTTP) {
+		while (r[end] != '\r' && r[end] != '\n')
+			end++;
+		snprintf(reason, PROXY_REASON, "the proxy says: %.*s", end - 9,
+			(const char *)r + 9);
+		return r[9] == '2' ? 0 : -1;
+	}
+	if (kind == SOCKS5_METHOD && (r[1] == 0 || r[1] == 2))
+		return r[1];
+	if (r[1] == (kind == SOCKS4_REPLY ? 90 : 0))
+		return 0;
+	words = socks_words(kind, r[1]);
+	snprintf(reason, PROXY_REASON, "the proxy says: %s (%d)",
+		words ? words : "no", r[1]);
+	return -1;
+}
+
+/* put_word(to, text): its length in a byte, and text; the end of that. */
+static unsigned char *put_word(unsigned char *to, const char *text)
+{
+	size_t n = strlen(text);
+
+	*to++ = (unsigned char)n;
+	memcpy(to, text, n);
+	return to + n;
+}
+
+/* socks5_request(t, to): how long it is. */
+static size_t socks5_request(const struct target *t, unsigned char *to)
+{
+	unsigned char *p = to;
+
+	memcpy(p, "\5\1\0", 3);
+	p += 4;
+	if (inet_pton(AF_INET, t->host, p) == 1) {
+		p[-1] = 1;
+		p += 4;
+	} else if (inet_pton(AF_INET6, t->host, p) == 1) {
+		p[-1] = 4;
+		p += 16;
+	} else {
+		p[-1] = 3;
+		p = put_word(p, t->host);
+	}
+	*p++ = (unsigned char)(t->port >> 8);
+	*p++ = (unsigned char)t->port;
+	return (size_t)(p - to);
+}
+
+/* socks4_request(p, t, to): the same; the address of a name is 0.0.0.1. */
+static size_t socks4_request(
+	const struct proxy *p, const struct target *t, unsigned char *to)
+{
+	unsigned char head[8] = { 4, 1, (unsigned char)(t->port >> 8),
+		(unsigned char)t->port };
+	bool named = inet_pton(AF_INET, t->host, head + 4) != 1;
+	size_t n = sizeof(head);
+
+	if (named)
+		memcpy(head + 4, "\0\0\0\1", 4);
+	memcpy(to, head, n);
+	n += (size_t)sprintf((char *)to + n, "%s", p->user) + 1;
+	if (named)
+		n += (size_t)sprintf((char *)to + n, "%s", t->host) + 1;
+	return n;
+}
+
+/* base64(from, n, to): n bytes, as text. */
+static void base64(const char *from, size_t n, char *to)
+{
+	static const char signs[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint32_t bits;
+
+	for (size_t i = 0; i < n; i += 3) {
+		bits = 0;
+		for (size_t k = i; k < i + 3; k++)
+			bits = bits << 8 | (k < n ? (unsigned char)from[k] : 0);
+		for (size_t k = 0; k < 4; k++, bits <<= 6)
+			*to++ = i + k > n ? '=' : signs[bits >> 18 & 63];
+	}
+	*to = '\0';
+}
+
+/* http_request(p, t, to): the same. */
+static size_t http_request(
+	const struct proxy *p, const struct target *t, unsigned char *to)
+{
+	bool six = strchr(t->host, ':') != NULL;
+	char word[2 * PROXY_WORD + 2], coded[2 * sizeof(word)];
+	char place[PROXY_WORD + 16];
+	size_t n = (size_t)snprintf(
+		word, sizeof(word), "%s:%s", p->user, p->password);
+
+	base64(word, n, coded);
+	snprintf(place, sizeof(place), six ? "[%s]:%d" : "%s:%d", t->host,
+		t->port);
+	return (size_t)snprintf((char *)to, PROXY_REQUEST,
+		"CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s%s%s\r\n", place, place,
+		*p->user ? "Proxy-Authorization: Basic " : "",
+		*p->user ? coded : "", *p->user ? "\r\n" : "");
+}
+
+/* The way through a proxy, while it is made. */
+struct handshake {
+	const struct proxy *proxy;
+	const struct target *target;
+	int64_t deadline;
+	int fd;
+};
+
+static int handshake_failed(
+	const struct handshake *h, enum status status, const char *reason)
+{
+	const struct target *t = h->target, *p = &h->proxy->target;
+
+	return fail_as(status,
+		"connect to %.120s port %d (tcp) through proxy %.80s port %d "
+		"failed: %s",
+		t->host, t->port, p->host, p->port, reason);
+}
+
+/*
+ * handshake_move(h, buf, n, out): send n bytes, or receive at most n, by the
+ * deadline; how many, -1 with why.
+ */
+static ssize_t handshake_move(
+	const struct handshake *h, unsigned char *buf, size_t n, bool out)
+{
+	struct pollfd p = { .fd = h->fd, .events = out ? POLLOUT : POLLIN };
+	ssize_t moved;
+
+	do {
+		if (poll(&p, 1, poll_time(h->deadline)) == 0 &&
+			now() >= h->deadline)
+			return handshake_failed(h, TIMED_OUT,
+				"no answer from the proxy in time (-w)");
+		moved = out ? send(h->fd, buf, n, MSG_DONTWAIT)
+			    : recv(h->fd, buf, n, MSG_DONTWAIT);
+	} while (moved < 0 &&
+		(errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
+	if (moved < 0)
+		return handshake_failed(h, FAILED, strerror(errno));
+	return moved > 0
+		? moved
+		: handshake_failed(h, FAILED, "the proxy ended the connection");
+}
+
+/*
+ * handshake_step(h, request, n, kind): say that, and hear the reply; as
+ * reply_check.
+ */
+static int handshake_step(const struct handshake *h, unsigned char *request,
+	size_t n, enum reply kind)
+{
+	unsigned char reply[PROXY_REPLY];
+	char reason[PROXY_REASON];
+	size_t have = 0, whole;
+	ssize_t moved;
+	int result;
+
+	for (size_t sent = 0; sent < n; sent += (size_t)moved) {
+		moved = handshake_move(h, request + sent, n - sent, true);
+		if (moved < 0)
+			return -1;
+	}
+	while ((whole = reply_length(kind, reply, have)) > have) {
+		if (whole > sizeof(reply))
+			return handshake_failed(
+				h, FAILED, "the proxy's reply is too long");
+		moved = handshake_move(h, reply + have, whole - have, false);
+		if (moved < 0)
+			return -1;
+		have += (size_t)moved;
+	}
+	result = reply_check(kind, reply, have, reason);
+	return result < 0 ? handshake_failed(h, FAILED, reason) : result;
+}
+
+/* handshake_socks5(h, request): log in as the proxy likes, then ask. */
+static int handshake_socks5(
+	const struct handshake *h, unsigned char request[PROXY_REQUEST])
+{
+	bool login = *h->proxy->user != '\0';
+	unsigned char *end;
+	int method;
+
+	memcpy(request, login ? "\5\2\0\2" : "\5\1\0", 4);
+	method = handshake_step(h, request, login ? 4 : 3, SOCKS5_METHOD);
+	if (method == 2 && !login)
+		return handshake_failed(
+			h, FAILED, "the proxy wants a user and a password");
+	if (method == 2) {
+		request[0] = 1;
+		end = put_word(request + 1, h->proxy->user);
+		end = put_word(end, h->proxy->password);
+		method = handshake_step(
+			h, request, (size_t)(end - request), SOCKS5_LOGIN);
+	}
+	return method < 0
+		? -1
+		: handshake_step(h, request, socks5_request(h->target, request),
+			  SOCKS5_REPLY);
+}
+
+/* handshake_run(h): ask the proxy for the target. */
+static int handshake_run(const struct handshake *h)
+{
+	const struct proxy *p = h->proxy;
+	unsigned char request[PROXY_REQUEST];
+
+	if (p->type == SOCKS5)
+		return handshake_socks5(h, request);
+	if (p->type == SOCKS4)
+		return handshake_step(h, request,
+			socks4_request(p, h->target, request), SOCKS4_REPLY);
+	return handshake_step(
+		h, request, http_request(p, h->target, request), HTTP);
+}
+
+/*
+ * proxy_dial(t, p, deadline): as dial, through p->proxy; what the socket
+ * receives first is t's.
+ */
+static int proxy_dial(
+	const struct target *t, const struct prefs *p, int64_t deadline)
+{
+	struct handshake h = {
+		.proxy = p->proxy, .target = t, .deadline = deadline
+	};
+	char reason[sizeof(why.text)];
+	struct addr at;
+	const char *end;
+
+	h.fd = dial(&p->proxy->target, p, deadline, &at);
+	if (h.fd < 0) {
+		end = strstr(why.text, " failed: ");
+		snprintf(reason, sizeof(reason),
+			"the proxy is not reached: %.300s",
+			end ? end + strlen(" failed: ") : why.text);
+		(void)handshake_failed(&h, why.status, reason);
+	} else if (handshake_run(&h) < 0) {
+		close(h.fd);
+		return -1;
+	}
+	return h.fd;
+}
+
+/* proxy_suits(p, t): whether it can be asked for t at all. */
+static int proxy_suits(const struct proxy *p, const struct target *t)
+{
+	const char *host = t->host;
+	bool six = strchr(host, ':') != NULL;
+
+	if (strlen(host) > PROXY_WORD)
+		return fail_as(MISUSED,
+			"the host \"%.40s...\" is too long for a proxy: %zu "
+			"bytes, not 255",
+			host, strlen(host));
+	if (p->type == SOCKS4 && six)
+		return fail_as(MISUSED,
+			"%s: there is no IPv6 in SOCKS4; -X 5 and connect have "
+			"it",
+			host);
+	for (; p->type == HTTP_CONNECT && *host; host++)
+		if ((unsigned char)*host <= ' ' || *host == 127)
+			return misuse(
+				"host", t->host, "one that HTTP could name");
+	return 0;
+}
+
+/* credentials_parse(p, what, text, n): USER:PASSWORD, never said aloud. */
+static int credentials_parse(
+	struct proxy *p, const char *what, const char *text, size_t n)
+{
+	const char *colon = memchr(text, ':', n);
+	size_t user = colon ? (size_t)(colon - text) : 0;
+
+	if (user == 0)
+		return fail_as(MISUSED, "%s is not USER:PASSWORD", what);
+	if (user > PROXY_WORD || n - user - 1 > PROXY_WORD)
+		return fail_as(MISUSED, "%s: the %s is longer than %d bytes",
+			what, user > PROXY_WORD ? "user" : "password",
+			PROXY_WORD);
+	memcpy(p->user, text, user);
+	memcpy(p->password, colon + 1, n - user - 1);
+	return 0;
+}
+
+/* credentials_read(p, file): from its first line; NULL: the environment. */
+static int credentials_read(struct proxy *p, const char *file)
+{
+	static const char name[] = "SOCKCAT_PROXY_AUTH";
+	const char *secret = getenv(name);
+	size_t n, line;
+	char *text;
+	int result;
+
+	if (!file)
+		return secret && *secret
+			? credentials_parse(p, name, secret, strlen(secret))
+			: 0;
+	text = file_text(file, false, &n);
+	if (!text)
+		return -1;
+	line = strcspn(text, "\n");
+	line -= line > 0 && text[line - 1] == '\r';
+	result = credentials_parse(p, file, text, line);
+	free(text);
+	return result;
+}
+
+/* dial_way(t, p, deadline, peer): dial, or proxy_dial, which knows no peer. */
+static int dial_way(const struct target *t, const struct prefs *p,
+	int64_t deadline, struct addr *peer)
+{
+	if (!p->proxy)
+		return dial(t, p, deadline, peer);
+	memset(peer, 0, sizeof(*peer));
+	return proxy_dial(t, p, deadline);
+}
+
+/*
+ * persist(retry, try, arg): try(arg, end) once or, with retry, until it gives
+ * no -1, again and again for so long.  When that runs out the status is
+ * TIMED_OUT, and why has the last reason; that the last try, which may have
+ * next to no time, came to its end is none.
+ */
+static int persist(int64_t retry, int (*try)(void *, int64_t), void *arg)
+{
+	int64_t end = retry > 0 ? after(retry) : NEVER, nap = last_try, left;
+	struct why before = { .text = "" };
+	int result;
+
+	for (;;) {
+		result = try(arg, end);
+		if (retry == 0 || result != -1 || why.status == MISUSED)
+			return result;
+		left = end - now() - last_try;
+		if (left <= 0)
+			break;
+		before = why;
+		pause_for(nap < left ? nap : left);
+		nap = 2 * nap < SECOND ? 2 * nap : SECOND;
+	}
+	if (why.status == TIMED_OUT && before.text[0])
+		why = before;
+	why.status = TIMED_OUT;
+	return -1;
+}
+
+struct attempt {
+	const struct target *target;
+	const struct prefs *prefs;
+	int64_t wait; /* for each */
+	struct addr *peer;
+};
+
+static int attempt_run(void *arg, int64_t end)
+{
+	const struct attempt *a = arg;
+	int64_t limit = after(a->wait);
+
+	return dial_way(
+		a->target, a->prefs, limit < end ? limit : end, a->peer);
+}
+
+/*
+ * dial_long(t, p, wait, retry, peer): dial_way, each try for up to wait, again
+ * and again for up to retry (0: once).
+ */
+static int dial_long(const struct target *t, const struct prefs *p,
+	int64_t wait, int64_t retry, struct addr *peer)
+{
+	struct attempt a = { t, p, wait, peer };
+
+	return persist(retry, attempt_run, &a);
 }
 
 /*
@@ -4153,6 +4896,7 @@ struct rules {
 	bool echo;            /* no console: what comes goes back */
 	bool reset;           /* how to close */
 	bool listening;       /* the peer came to us */
+	bool patient;         /* our FIN would end what the peer has to say */
 	bool terminal;        /* standard input is one */
 	struct bytes *send;   /* in place of standard input; or NULL */
 	struct tap *in, *out; /* from the peer, to it; NULL: none */
@@ -4209,8 +4953,9 @@ static bool relay_tick(void *arg)
 
 /*
  * relay_hold_fin(r): with the lock held.  A listener whose input ended without
- * a byte waits with its FIN until the peer has ended or been silent for a
- * second: many peers drop what they have left to send at a FIN.
+ * a byte, and whoever goes through a proxy, waits with the FIN until the peer
+ * has ended or been silent for a second: many drop what they have left to send
+ * at a FIN.
  */
 static void relay_hold_fin(struct relay *r)
 {
@@ -4236,7 +4981,8 @@ static void *relay_up(void *arg)
 	r->up_state = CLOSING;
 	r->up_how = how;
 	r->up_why = why;
-	if (r->rules->listening && r->stream && value(&r->up.got) == 0)
+	if (r->rules->patient ||
+		(r->rules->listening && r->stream && value(&r->up.got) == 0))
 		relay_hold_fin(r);
 	fin = r->stream && (how == ENDED || how == NOT_READ) &&
 		(r->rules->half_close || r->down_ended);
@@ -6653,6 +7399,7 @@ struct link {
 	struct gram peer; /* and the socket that it writes to: */
 	int port;
 	int to, from;      /* the other side; -1: not there yet */
+	struct gram group; /* ... if to is not connected: where it leads */
 	bool dismissed;    /* it has to make room */
 	bool silent;       /* ... or has been silent for too long */
 	bool over;         /* no answers will come any more */
@@ -6719,7 +7466,9 @@ static char *link_take(struct link *l, size_t *n)
 /* link_send(l, buf, n): to the target, if it can take that now. */
 static void link_send(struct link *l, const char *buf, size_t n)
 {
-	ssize_t sent = send(l->to, buf, n, MSG_DONTWAIT);
+	ssize_t sent = l->group.peer.len > 0
+		? gram_send(l->to, buf, n, &l->group, MSG_DONTWAIT)
+		: send(l->to, buf, n, MSG_DONTWAIT);
 
 	if (sent < 0 && errno == ECONNREFUSED) /* of the one before */
 		sent = send(l->to, buf, n, MSG_DONTWAIT);
@@ -7107,11 +7856,11 @@ struct options {
 	int64_t grams, bytes;   /* -W, --recv-bytes; 0: any number */
 	const char *proxy;      /* HOST[:PORT], as written, or NULL */
 	const char *proxy_auth; /* the file, or NULL */
-	enum proxy_type { SOCKS5, SOCKS4, HTTP_CONNECT } proxy_type;
-	bool proxy_typed; /* -X is given */
-	bool pass_fd;     /* -F */
+	struct proxy via;       /* what that means */
+	bool pass_fd;           /* -F */
 	struct prefs prefs;
 	struct target target;
+	const struct ports *ports; /* several, of -z; NULL: just one */
 };
 
 /* finish(status): end the process from any thread. */
@@ -7144,6 +7893,20 @@ _Noreturn static void output_failed(void)
 		die_of(SIGPIPE);
 	say("write to standard output failed: %s", strerror(why.error));
 	finish(FAILED);
+}
+
+/* service_name(t, port, name): what it is called, or an empty string. */
+static char *service_name(const struct target *t, int port, char name[32])
+{
+	static pthread_mutex_t services = PTHREAD_MUTEX_INITIALIZER;
+	struct servent *service = NULL;
+
+	pthread_mutex_lock(&services);
+	if (!t->numeric)
+		service = getservbyport(htons((uint16_t)port), target_kind(t));
+	snprintf(name, 32, "%s", service ? service->s_name : "");
+	pthread_mutex_unlock(&services);
+	return name;
 }
 
 /* dump_failed(): no copy of the traffic can be kept; for why. */
@@ -7234,11 +7997,9 @@ static void taps_open(const struct options *o, struct tap t[2],
 /* tell_connected(t, peer): nc.openbsd's sentence. */
 static void tell_connected(const struct target *t, const struct addr *peer)
 {
-	char host[ADDR_TEXT], named[PLACE_TEXT];
+	char host[ADDR_TEXT], named[PLACE_TEXT], name[32];
 	const char *kind = target_kind(t);
-	static pthread_mutex_t services = PTHREAD_MUTEX_INITIALIZER;
-	char name[32] = "*";
-	struct servent *service;
+	int port = peer->len > 0 ? addr_port(peer) : t->port;
 
 	if (loudness < 1)
 		return;
@@ -7248,16 +8009,12 @@ static void tell_connected(const struct target *t, const struct addr *peer)
 		return;
 	}
 	snprintf(named, sizeof(named), "%.255s (%s)", t->host, host);
-	pthread_mutex_lock(&services);
-	service = t->numeric
-		? NULL
-		: getservbyport(htons((uint16_t)addr_port(peer)), kind);
-	if (service)
-		snprintf(name, sizeof(name), "%s", service->s_name);
-	pthread_mutex_unlock(&services);
+	if (peer->len == 0)
+		snprintf(named, sizeof(named), "%s", t->host);
+	service_name(t, port, name);
 	tell("Connection to %s %d port [%s/%s] succeeded!",
-		strcmp(t->host, host) == 0 ? host : named, addr_port(peer),
-		kind, name);
+		strcmp(t->host, host) == 0 ? host : named, port, kind,
+		*name ? name : "*");
 }
 
 /* relay_rules(o, place): what the options say about a relay. */
@@ -7274,6 +8031,8 @@ static struct rules relay_rules(const struct options *o, const char *place)
 		.echo = o->echo,
 		.reset = o->reset,
 		.listening = o->listen,
+		.patient = o->prefs.proxy && !o->shutdown_given &&
+			!o->send_only && o->quit > 0,
 		.terminal = !o->send.at && isatty(STDIN_FILENO),
 		.place = place,
 	};
@@ -7405,19 +8164,24 @@ static int access_open(const struct options *o, struct access **to)
 		: 0;
 }
 
-/* open_listeners(o, ls): announce, and say where. */
+/*
+ * open_listeners(o, ls): announce, and say where.  The interface of a forward
+ * is that of the way on.
+ */
 static int open_listeners(const struct options *o, struct listeners *ls)
 {
+	struct prefs prefs = o->prefs;
 	int result;
 
+	if (o->forward)
+		prefs.interface = NULL;
 	*ls = (struct listeners){ .stop = o->stop };
 	pthread_mutex_init(&ls->turn, NULL);
 	if (access_open(o, &ls->access) < 0)
 		return -1;
 	result = o->inherited
-		? announce_inherited(
-			  ls, o->inherited, o->target.type, &o->prefs)
-		: announce(&o->target, &o->prefs, after(o->wait), ls);
+		? announce_inherited(ls, o->inherited, o->target.type, &prefs)
+		: announce(&o->target, &prefs, after(o->wait), ls);
 	if (result == 0 && o->inherited && o->unixsock &&
 		sock_name(ls->fd[0].fd).sa.sa_family != AF_UNIX)
 		result = fail_as(MISUSED,
@@ -7485,9 +8249,13 @@ static int hear_one(
 static int reach_one(const struct options *o, struct addr *peer)
 {
 	int fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, peer);
+	size_t n = strlen(why.text);
 
 	if (fd >= 0 && !o->udp)
 		tell_connected(&o->target, peer);
+	if (fd < 0 && o->udp && !o->unixsock && !o->hub && why.error == EACCES)
+		snprintf(why.text + n, sizeof(why.text) - n,
+			" (-b allows broadcast addresses)");
 	return fd;
 }
 
@@ -7511,6 +8279,22 @@ static int mode_one(const struct options *o)
 	if (!o->listen)
 		gram.peer = peer;
 	return relay_with(o, fd, sock_is_connected(fd) ? NULL : &gram, &peer);
+}
+
+/* mode_connect(o): a client; with -F somebody else talks to the peer. */
+static int mode_connect(const struct options *o)
+{
+	struct addr peer;
+	int fd;
+
+	if (!o->pass_fd)
+		return mode_one(o);
+	if (sock_name(STDOUT_FILENO).sa.sa_family != AF_UNIX) {
+		fail("-F: standard output is no Unix-domain socket");
+		return complain();
+	}
+	fd = reach_one(o, &peer);
+	return fd < 0 || sock_pass(STDOUT_FILENO, fd) < 0 ? complain() : DONE;
 }
 
 /* One of many peers of an echo, and how long it may be silent. */
@@ -7922,47 +8706,357 @@ static int mode_many(const struct options *o)
 }
 
 /*
- * probe_datagram(o, fd, place): whether an empty datagram is answered; silence
- * may mean an open port or a filter.
+ * Many ports at once: each worker tests the next one, until there is none.
+ * What was found is said in the order of the ports: as far as head nothing
+ * will change any more.
  */
-static int probe_datagram(const struct options *o, int fd, const char *place)
-{
-	char scrap;
-	ssize_t n;
+struct scan {
+	const struct options *o;
+	int64_t over;          /* --max-time */
+	int64_t end;           /* of --retry */
+	struct addr_list list; /* count 0: not yet resolved */
+	struct addr local;
+	pthread_mutex_t lock;   /* guards what follows */
+	pthread_cond_t changed; /* there is something to show, or no worker */
+	int workers;
+	int next, head, shown;   /* ports: to be tested, known, said */
+	int64_t start;           /* -i: not before this */
+	bool news;               /* up to head there is something to show */
+	bool hopeless;           /* the local end is not to be had */
+	int last_port;           /* the highest one that is not open */
+	struct why last, broken; /* why that is; why another failed */
+	enum found {
+		UNASKED,
+		ASKED,
+		OPEN,
+		MUTE,
+		SHUT,
+		UNREACHABLE,
+		BROKEN,
+		FOUNDS
+	} found[PORTS];
+	unsigned char which[PORTS]; /* the address */
+	char *said[PORTS];          /* for -v: why it is not open; or NULL */
+};
 
-	sock_timeouts(fd, o->wait);
-	do {
-		n = send(fd, "", 0, 0);
-	} while (n < 0 && errno == EINTR);
-	do {
-		n = n < 0 ? n : recv(fd, &scrap, 1, 0);
-	} while (n < 0 && errno == EINTR);
-	if (n >= 0)
+/* scan_next(s): the port to be tested now, once it is time; 0: none. */
+static int scan_next(struct scan *s)
+{
+	int64_t early = 0;
+	int port;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->next < PORTS && s->found[s->next] != ASKED)
+		s->next++;
+	port = s->next < PORTS ? s->next++ : 0;
+	if (port > 0 && s->o->interval > 0) {
+		early = s->start - now();
+		s->start = after((early > 0 ? early : 0) + s->o->interval);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (early > 0)
+		pause_for(early);
+	return port;
+}
+
+/* scan_test(s, list, port, which): what the port is, and at which address. */
+static enum found scan_test(
+	struct scan *s, struct addr_list *list, int port, int *which)
+{
+	struct race r = { .target = &s->o->target,
+		.prefs = &s->o->prefs,
+		.deadline = after(s->o->wait),
+		.local = s->local,
+		.list = list };
+	struct target through = s->o->target;
+	struct addr peer;
+	int fd;
+
+	if (r.deadline > s->end)
+		r.deadline = s->end;
+	for (int i = 0; i < list->count; i++)
+		addr_set_port(&list->at[i], port);
+	through.port = port;
+	fd = s->o->prefs.proxy
+		? dial_way(&through, &s->o->prefs, r.deadline, &peer)
+		: race_run(&r, &peer);
+	*which = r.last;
+	if (fd >= 0) {
+		stream_close(fd, s->o->reset);
+		return OPEN;
+	}
+	if (r.hopeless)
+		return ASKED;
+	if (why.status == TIMED_OUT)
+		return MUTE;
+	if (why.error == EHOSTUNREACH || why.error == ENETUNREACH)
+		return UNREACHABLE;
+	return why.error == ECONNREFUSED ? SHUT : BROKEN;
+}
+
+/* scan_visible(s, port): something is to be said about it. */
+static bool scan_visible(const struct scan *s, int port)
+{
+	return s->found[port] == OPEN || s->said[port] ||
+		(s->found[port] == MUTE && s->o->udp);
+}
+
+/* scan_advance(s, all): move head as far as it is known, or wanted. */
+static void scan_advance(struct scan *s, bool all)
+{
+	for (; s->head < PORTS; s->head++) {
+		enum found f = s->found[s->head];
+
+		if (!all &&
+			(f == ASKED ||
+				(s->o->retry > 0 && f != UNASKED && f != OPEN)))
+			return;
+		s->news = s->news || scan_visible(s, s->head);
+	}
+}
+
+/* scan_failed(s, port, found): it is not open; keep the reason in why. */
+static void scan_failed(struct scan *s, int port, enum found found)
+{
+	if (found == ASKED) { /* it could not be tested, nor can others */
+		s->hopeless = true;
+		s->next = PORTS;
+	}
+	if (found == ASKED || found == BROKEN)
+		s->broken = why;
+	if (s->last.text[0] == '\0' || port > s->last_port) {
+		s->last = why;
+		s->last_port = port;
+	}
+	if (loudness > 0 && found != ASKED) {
+		free(s->said[port]);
+		s->said[port] = strdup(why.text);
+	}
+}
+
+/* scan_note(s, port, found, which): unless time is over. */
+static void scan_note(struct scan *s, int port, enum found found, int which)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->head < PORTS) {
+		s->found[port] = found;
+		s->which[port] = (unsigned char)which;
+		if (found != OPEN)
+			scan_failed(s, port, found);
+		scan_advance(s, false);
+		if (s->news)
+			pthread_cond_signal(&s->changed);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void *scan_work(void *arg)
+{
+	struct scan *s = arg;
+	struct addr_list list = s->list;
+	enum found found;
+	int port, which;
+
+	while ((port = scan_next(s)) > 0) {
+		found = scan_test(s, &list, port, &which);
+		scan_note(s, port, found, which);
+	}
+	pthread_mutex_lock(&s->lock);
+	if (--s->workers == 0)
+		pthread_cond_signal(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/* scan_say(s, port): one line each for standard output and standard error. */
+static void scan_say(const struct scan *s, int port)
+{
+	struct target t = s->o->target;
+	struct addr a = s->list.at[s->which[port]];
+	char host[ADDR_TEXT], name[32], line[PLACE_TEXT];
+
+	addr_set_port(&a, port);
+	t.port = port;
+	if (s->found[port] == OPEN)
+		tell_connected(&t, &a);
+	else if (s->said[port])
+		say("%s", s->said[port]);
+	if (s->found[port] != OPEN && !(s->found[port] == MUTE && s->o->udp))
+		return;
+	service_name(&t, port, name);
+	snprintf(line, sizeof(line), "%.255s %d %s %s%s%s\n",
+		s->o->prefs.proxy ? t.host : addr_host(&a, host), port,
+		s->found[port] == OPEN ? "open" : "open|filtered",
+		target_kind(&t), *name ? "/" : "", name);
+	if (write_whole(STDOUT_FILENO, line, strlen(line)) < 0) {
+		fail("write to standard output failed:");
+		output_failed();
+	}
+}
+
+/* scan_show(s): say what is known, up to head; with the lock held. */
+static void scan_show(struct scan *s)
+{
+	int to = s->head;
+
+	s->news = false;
+	pthread_mutex_unlock(&s->lock);
+	for (; s->shown < to; s->shown++)
+		if (scan_visible(s, s->shown))
+			scan_say(s, s->shown);
+	pthread_mutex_lock(&s->lock);
+}
+
+/* scan_width(o, list, n): how many of n ports can be tested at once. */
+static int scan_width(const struct options *o, const struct addr_list *list)
+{
+	struct rlimit files;
+	int64_t n = o->parallel, room;
+
+	if (o->prefs.source_port > 0 && (o->udp || !o->prefs.reuseaddr))
+		return 1;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < PLENTY) {
+		room = ((int64_t)files.rlim_cur - 8) / list->count;
+		n = room < 1 ? 1 : room < n ? room : n;
+	}
+	return (int)n;
+}
+
+/*
+ * scan_threads(s, n): run n workers, fewer when there are not so many threads,
+ * and show what they find until they are done, or --max-time has passed.
+ */
+static int scan_threads(struct scan *s, int n)
+{
+	bool in_time = true;
+
+	pthread_mutex_lock(&s->lock);
+	s->next = 1;
+	for (s->workers = 0; s->workers < n; s->workers++)
+		if (pool_run(scan_work, s) < 0)
+			break;
+	if (s->workers == 0) {
+		s->workers = 1;
+		pthread_mutex_unlock(&s->lock);
+		scan_work(s);
+		pthread_mutex_lock(&s->lock);
+	}
+	while (s->workers > 0 && in_time) {
+		scan_show(s);
+		while (s->workers > 0 && !s->news && in_time)
+			in_time = signal_wait(&s->changed, &s->lock, s->over);
+	}
+	s->next = PORTS;
+	pthread_mutex_unlock(&s->lock);
+	if (!in_time)
+		fail_as(TIMED_OUT, "the time of --max-time passed");
+	return in_time ? 0 : HOPELESS;
+}
+
+/* scan_resolve(s): both ends. */
+static int scan_resolve(struct scan *s)
+{
+	const struct options *o = s->o;
+	int64_t limit = after(o->wait);
+
+	if (limit > s->end)
+		limit = s->end;
+	if (limit > s->over)
+		limit = s->over;
+	s->list.count = 1; /* a proxy resolves it */
+	if (o->prefs.proxy ||
+		dial_ends(&o->target, &o->prefs, limit, &s->list, &s->local) ==
+			0)
 		return 0;
-	if (errno == EAGAIN || errno == EWOULDBLOCK)
-		return fail_as(TIMED_OUT,
-			"probe of %s: no answer: open or "
-			"filtered",
-			place);
-	return fail("probe of %s failed:", place);
+	s->list.count = 0;
+	return -1;
+}
+
+/* scan_round(s, end): test what is not open; -1 when not all is open then. */
+static int scan_round(void *arg, int64_t end)
+{
+	struct scan *s = arg;
+	int n = 0, width;
+
+	s->end = end;
+	if (s->list.count == 0 && scan_resolve(s) < 0)
+		return -1;
+	for (int port = 1; port < PORTS; port++)
+		if (s->o->ports->has[port] && s->found[port] != OPEN) {
+			s->found[port] = ASKED;
+			n++;
+		}
+	s->last.text[0] = '\0';
+	width = scan_width(s->o, &s->list);
+	if (scan_threads(s, n < width ? n : width) < 0)
+		return HOPELESS;
+	why = s->hopeless ? s->broken : s->last;
+	return s->hopeless ? HOPELESS : s->last.text[0] ? -1 : 0;
+}
+
+/* scan_verdict(s): the exit status; that no port is open is said. */
+static int scan_verdict(const struct scan *s)
+{
+	static const char *const words[FOUNDS] = { [MUTE] = "silent",
+		[SHUT] = "refused",
+		[UNREACHABLE] = "unreachable",
+		[BROKEN] = "failed" };
+	static const enum found order[] = { SHUT, MUTE, UNREACHABLE, BROKEN };
+	int count[FOUNDS] = { 0 };
+	char text[160] = "";
+	size_t n = 0;
+
+	for (int port = 1; port < PORTS; port++)
+		count[s->found[port]]++;
+	if (count[OPEN] > 0)
+		return DONE;
+	for (size_t i = 0; i < COUNT(order); i++)
+		if (count[order[i]] > 0)
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+				"%s %d %s", n > 0 ? "," : ":", count[order[i]],
+				words[order[i]]);
+	say("no port of %.255s is open%s%s%s%s", s->o->target.host, text,
+		count[BROKEN] ? " (" : "", count[BROKEN] ? s->broken.text : "",
+		count[BROKEN] ? ")" : "");
+	return count[MUTE] == s->o->ports->count ? TIMED_OUT : FAILED;
+}
+
+/* mode_scan(o): -z with several ports: which of them are open. */
+static int mode_scan(const struct options *o)
+{
+	static struct scan s = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	int64_t retry = o->retry < o->max_time ? o->retry : o->max_time;
+	struct why reason;
+	int result;
+
+	s.o = o;
+	s.over = after(o->max_time);
+	signal_init(&s.changed);
+	result = persist(retry, scan_round, &s);
+	reason = why;
+	pthread_mutex_lock(&s.lock);
+	scan_advance(&s, true);
+	scan_show(&s);
+	if (result == -1 && retry == 0 && s.list.count > 0)
+		return scan_verdict(&s);
+	why = reason;
+	if (result == HOPELESS) /* maybe workers are still at it */
+		finish(complain());
+	return result < 0 ? complain() : DONE;
 }
 
 /* mode_zero(o): connect and close; only the exit status and -v tell. */
 static int mode_zero(const struct options *o)
 {
 	struct addr peer;
-	char place[PLACE_TEXT];
-	int fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, &peer);
-	int result = 0;
+	int fd;
 
+	if (o->ports)
+		return mode_scan(o);
+	fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, &peer);
 	if (fd < 0)
 		return complain();
-	if (o->udp)
-		result = probe_datagram(
-			o, fd, target_place(&o->target, &peer, place));
 	stream_close(fd, o->reset);
-	if (result < 0)
-		return complain();
 	tell_connected(&o->target, &peer);
 	return DONE;
 }
@@ -8126,7 +9220,7 @@ static int command_session(
 	const struct options *o, int fd, const struct addr *peer, int *status)
 {
 	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
-	struct addr local = sock_name(fd);
+	struct addr local = sock_name(fd), remote = *peer;
 	struct command c = { .watch = -1 };
 	struct variables v;
 	struct tap taps[2], *tap[2];
@@ -8135,7 +9229,12 @@ static int command_session(
 	int pair[2] = { -1, fd }, result;
 	bool limited = false, bridged;
 
-	variables_fill(&v, SOCK_STREAM, &local, peer);
+	if (o->prefs.proxy) {
+		anyone = o->target;
+		remote.len = sizeof(remote.un);
+		(void)getpeername(fd, &remote.sa, &remote.len);
+	}
+	variables_fill(&v, SOCK_STREAM, &local, &remote);
 	target_place(&anyone, peer, place);
 	taps_open(o, taps, peer, &tap[0], &tap[1]);
 	bridged = limit < NEVER || tap[0];
@@ -8202,7 +9301,8 @@ static int forward_gram(struct links *all, struct link *l, int ends[2])
 	struct addr target;
 	int fd = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &target);
 
-	(void)l;
+	if (fd >= 0 && !sock_is_connected(fd))
+		l->group.peer = target;
 	ends[0] = ends[1] = fd;
 	return fd < 0 ? -1 : 0;
 }
@@ -8354,7 +9454,7 @@ static const struct mode {
 	const char *phrase; /* "... makes no sense" */
 	int (*run)(const struct options *);
 } modes[MODES] = {
-	[CONNECT] = { "connect", "without -l", mode_one },
+	[CONNECT] = { "connect", "without -l", mode_connect },
 	[LISTEN] = { "-l", "with -l without -k", mode_one },
 	[KEEP] = { "-lk", "with -lk", mode_many },
 	[ECHO_CLIENT] = { "-e", "with -e without -l", mode_one },
@@ -8531,10 +9631,9 @@ static int set_proxy_type(struct options *o, const struct option_spec *spec,
 		{ "http", HTTP_CONNECT } };
 
 	(void)spec;
-	o->proxy_typed = true;
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (strcmp(arg, names[i].name) == 0) {
-			o->proxy_type = names[i].type;
+			o->via.type = names[i].type;
 			return 0;
 		}
 	return misuse(what, arg, "4, 5 or connect");
@@ -8833,6 +9932,23 @@ static const char *const clashes[][2] = {
 	{ "send-only", "recv-bytes" },
 	{ "expect", "recvlimit" },
 	{ "expect", "recv-bytes" },
+	{ "fd-pass", "send-only" },
+	{ "fd-pass", "no-shutdown" },
+	{ "fd-pass", "send" },
+	{ "fd-pass", "expect" },
+	{ "fd-pass", "recvlimit" },
+	{ "fd-pass", "recv-bytes" },
+	{ "fd-pass", "idle-timeout" },
+	{ "fd-pass", "crlf" },
+	{ "fd-pass", "lines" },
+	{ "fd-pass", "interval" },
+	{ "fd-pass", "delay" },
+	{ "fd-pass", "rate" },
+	{ "fd-pass", "telnet" },
+	{ "fd-pass", "output" },
+	{ "fd-pass", "hex-dump" },
+	{ "fd-pass", "append-output" },
+	{ "fd-pass", "reset" },
 };
 
 /* What the command line said: which options, and how they were written. */
@@ -9030,7 +10146,7 @@ static int no_command(const struct options *o, const struct given *g)
 static int inherited_check(struct options *o, const struct given *g)
 {
 	static const char *const idle[] = { "ipv4", "ipv6", "backlog",
-		"reuseport", "no-reuseaddr", "mode" };
+		"reuseport", "no-reuseaddr", "mode", "mptcp" };
 	int i;
 
 	o->inherited = o->listen ? inherited_count() : 0;
@@ -9103,12 +10219,17 @@ static int operands_find(const struct options *o, const struct given *g,
 /* operands_of_ip(o, g): [host] port, host:port, or -p with -l. */
 static int operands_of_ip(struct options *o, const struct given *g)
 {
+	static struct ports ports;
 	char *host, *port;
 
 	if (no_command(o, g) < 0 || operands_find(o, g, &host, &port) < 0)
 		return -1;
 	if (host && !*host)
 		return fail_as(MISUSED, "the host \"\" is empty");
+	if (o->command && o->listen && o->prefs.interface && !host)
+		return fail_as(MISUSED,
+			"a command without a host is for loopback only: name "
+			"0.0.0.0 or :: with --interface");
 	o->target.host = host;
 	if (o->port_text &&
 		parse_port(g->text[spec_named("source-port")], o->port_text,
@@ -9126,8 +10247,64 @@ static int operands_of_ip(struct options *o, const struct given *g)
 		return fail_as(MISUSED,
 			o->listen ? "-l needs a port"
 				  : "a host and a port are needed");
+	if (o->zero && is_port_list(port)) {
+		o->ports = &ports;
+		return parse_ports("port", port, &o->target, &ports);
+	}
 	return parse_port(
 		"port", port, &o->target, o->listen ? 0 : 1, &o->target.port);
+}
+
+/* proxy_place(o, what): where the proxy of -x is. */
+static int proxy_place(struct options *o, const char *what)
+{
+	static char copy[NI_MAXHOST];
+	char *host = copy, *port = NULL;
+	struct target *at = &o->via.target;
+
+	if (strchr(o->proxy, '@'))
+		return fail_as(MISUSED,
+			"%s takes no user and no password; SOCKCAT_PROXY_AUTH "
+			"and --proxy-auth-file do",
+			what);
+	if (snprintf(copy, sizeof(copy), "%s", o->proxy) < (int)sizeof(copy) &&
+		!address_split(copy, &host, &port))
+		host = bracketless(copy);
+	if (!*host || strlen(host) > PROXY_WORD || (port && !*port))
+		return misuse(what, o->proxy, "HOST, HOST:PORT or [V6]:PORT");
+	*at = (struct target){ .host = host,
+		.port = o->via.type == HTTP_CONNECT ? 3128 : 1080,
+		.family = o->target.family,
+		.type = SOCK_STREAM,
+		.numeric = o->numeric };
+	return port ? parse_port(what, port, at, 1, &at->port) : 0;
+}
+
+/*
+ * proxy_parse(o, g): what -x and its companions mean for the target.  -4 and
+ * -6 are for the way to the proxy.
+ */
+static int proxy_parse(struct options *o, const struct given *g)
+{
+	int type = spec_named("proxy-type"),
+	    auth = spec_named("proxy-auth-file");
+	struct target t = o->forward ? o->onward : o->target;
+	struct addr_list list;
+
+	if (!o->proxy && (g->text[type][0] || g->text[auth][0]))
+		return fail_as(MISUSED, "%s makes no sense without -x",
+			g->text[g->text[type][0] ? type : auth]);
+	if (!o->proxy)
+		return 0;
+	t.family = AF_UNSPEC;
+	if (proxy_place(o, g->text[spec_named("proxy")]) < 0 ||
+		(o->numeric &&
+			(target_resolve(&o->via.target, NEVER, &list) < 0 ||
+				target_resolve(&t, NEVER, &list) < 0)) ||
+		proxy_suits(&o->via, &t) < 0)
+		return -1;
+	o->prefs.proxy = &o->via;
+	return credentials_read(&o->via, o->proxy_auth);
 }
 
 /* options_settle(o): what follows from what was given. */
@@ -9143,7 +10320,10 @@ static void options_settle(struct options *o)
 	o->target.family = o->four ? AF_INET : o->six ? AF_INET6 : AF_UNSPEC;
 	if (o->prefs.keepalive < 0)
 		o->prefs.keepalive = o->keep || o->forward;
-	if (mode == PROBE && o->wait == NEVER)
+	if (mode != PROBE)
+		return;
+	o->prefs.probe = o->udp ? &o->send : NULL;
+	if (o->wait == NEVER)
 		o->wait = 2 * SECOND;
 }
 
@@ -9358,7 +10538,9 @@ static int options_parse(
 	if (forward_parse(o) < 0 || options_check(o, g) < 0)
 		return -1;
 	options_settle(o);
-	return o->unixsock ? operands_of_unix(o, g) : operands_of_ip(o, g);
+	if ((o->unixsock ? operands_of_unix(o, g) : operands_of_ip(o, g)) < 0)
+		return -1;
+	return proxy_parse(o, g);
 }
 
 static void print_help(void)
@@ -9569,10 +10751,15 @@ static void raise_descriptor_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* max_time_run(span): the thread that ends everything when it is time. */
+/*
+ * max_time_run(o): the thread that ends everything when it is time.  A scan
+ * looks itself, and has two seconds to say what it found.
+ */
 static void *max_time_run(void *arg)
 {
-	pause_for(*(const int64_t *)arg);
+	const struct options *o = arg;
+
+	pause_for(o->max_time + (o->ports ? 2 * SECOND : 0));
 	say("the time of --max-time passed");
 	finish(TIMED_OUT);
 }
@@ -9602,8 +10789,7 @@ static int prepare(struct options *o)
 	raise_descriptor_limit();
 	if (guard_start(o) < 0)
 		return -1;
-	if (o->max_time < NEVER &&
-		thread_start(max_time_run, &o->max_time, 0) < 0)
+	if (o->max_time < NEVER && thread_start(max_time_run, o, 0) < 0)
 		return fail("cannot start a thread:");
 	return 0;
 }

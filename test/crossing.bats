@@ -143,7 +143,8 @@ pass() {
 	ended cl3 0
 	wait_lines srv.out '^(one|two|three)$' 3
 	from_left no fe80::2%vb "$PORT"
-	ended no 3
+	ended no 1
+	said no 1 "cannot use interface vb"
 	on_right udp -ke -u fe80::2%va 0
 	echo datagram >"$T/in"
 	from_left_with "$T/in" ucl -u fe80::2%va "$PORT"

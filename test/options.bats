@@ -111,6 +111,12 @@ value_of() {
 	ttl) words+=(77) ;;
 	mode) words+=(604) ;;
 	keepalive) words=("--keepalive=7,8,9") ;;
+	proxy) words+=(127.0.0.1:1) ;;
+	proxy-type) words+=(5) ;;
+	proxy-auth-file)
+		words+=("$T/auth")
+		echo a:b >"$T/auth"
+		;;
 	esac
 }
 
@@ -192,6 +198,7 @@ whole_row() {
 				words+=(-p 0)
 			fi
 			;;
+		proxy-*) [ "$mark" = - ] || words+=(-x 127.0.0.1:1) ;;
 		unixsock*) operands=("$T/s") ;;
 		exec-*c) flags=("${flags[@]/#-c/--exec}") ;;
 		source-port*)

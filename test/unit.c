@@ -420,6 +420,101 @@ static void test_parse_port(void)
 	}
 }
 
+static int ports_of(const char *text, bool numeric, struct ports *to)
+{
+	struct target t = { .type = SOCK_STREAM, .numeric = numeric };
+
+	return parse_ports("port", text, &t, to);
+}
+
+static void test_parse_ports(void)
+{
+	/* The list, and the part of it that is named. */
+	static const char *const bad[][2] = { { "", "" }, { ",", "," },
+		{ "1,", "1," }, { ",1", ",1" }, { "1,,2", "1,,2" },
+		{ "0", "0" }, { "1,0", "0" }, { "1,65536", "65536" },
+		{ "3-2", "3-2" }, { "1,3-2,9", "3-2" }, { "0-3", "0-3" },
+		{ "1-65536", "1-65536" }, { "65536-65537", "65536-65537" },
+		{ "1-", "1-" }, { "-1", "-1" }, { "1-2-3", "1-2-3" },
+		{ "1-x", "1-x" }, { "1- 2", "1- 2" }, { "1 ", "1 " },
+		{ "1, 2", " 2" }, { "1;2", "1;2" },
+		{ "1,no-such-service", "no-such-service" },
+		{ "1-99999999999999999999", "1-99999999999999999999" } };
+	static char longest[6 * PORTS];
+	static struct ports p;
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		CHECK(ports_of(bad[i][0], false, &p) == -1 &&
+			why.status == MISUSED && strstr(why.text, bad[i][1]));
+		CHECK(ports_of(bad[i][0], true, &p) == -1);
+	}
+	CHECK(ports_of("80", true, &p) == 0 && p.count == 1 && p.has[80]);
+	CHECK(ports_of("3-5,1,5,4-6,00001", true, &p) == 0 && p.count == 5);
+	CHECK(p.has[1] && !p.has[2] && p.has[3] && p.has[6] && !p.has[7]);
+	CHECK(ports_of("1-65535", true, &p) == 0 && p.count == PORTS - 1);
+	CHECK(!p.has[0] && p.has[1] && p.has[PORTS - 1]);
+	CHECK(ports_of("65535,1", true, &p) == 0 && p.count == 2);
+	if (getservbyname("http", "tcp")) {
+		CHECK(ports_of("http,79", false, &p) == 0 && p.count == 2);
+		CHECK(p.has[79] && p.has[80]);
+		CHECK(ports_of("http,79", true, &p) == -1);
+	}
+	for (int i = PORTS - 1; i > 0; i--)
+		n += (size_t)sprintf(longest + n, "%d,", i);
+	longest[n - 1] = '\0';
+	CHECK(ports_of(longest, true, &p) == 0 && p.count == PORTS - 1);
+	memset(longest, '0', 300);
+	CHECK(ports_of(longest, true, &p) == -1 && why.status == MISUSED);
+	CHECK(is_port_list("1-2") && is_port_list("a,b"));
+	CHECK(!is_port_list("22") && !is_port_list("http-alt"));
+}
+
+/* What a try of persist does: fail, and at the end or at a count otherwise. */
+static struct tries {
+	int count, enough;
+	enum status status;
+} tries;
+
+static int tries_run(void *arg, int64_t end)
+{
+	struct tries *t = arg;
+
+	if (++t->count == t->enough)
+		return 7;
+	if (t->status == TIMED_OUT && t->count > 1 &&
+		now() + 80 * MS >= end) {
+		while (now() < end)
+			pause_for(MS);
+		return fail_as(TIMED_OUT, "no time left");
+	}
+	return fail_as(t->status == MISUSED ? MISUSED : FAILED, "refused");
+}
+
+static int persisted(int enough, enum status status, int64_t retry)
+{
+	tries = (struct tries){ .enough = enough, .status = status };
+	return persist(retry, tries_run, &tries);
+}
+
+static void test_persist(void)
+{
+	CHECK(persisted(1, FAILED, 0) == 7 && tries.count == 1);
+	CHECK(persisted(0, FAILED, 0) == -1 && tries.count == 1);
+	CHECK(why.status == FAILED);
+	CHECK(persisted(3, FAILED, 60 * SECOND) == 7 && tries.count == 3);
+	CHECK(persisted(0, MISUSED, 60 * SECOND) == -1 && tries.count == 1);
+	CHECK(why.status == MISUSED);
+	CHECK(persisted(0, FAILED, 30 * MS) == -1 && tries.count == 1);
+	CHECK(why.status == TIMED_OUT);
+	CHECK(persisted(0, FAILED, 300 * MS) == -1 && tries.count > 1);
+	CHECK(why.status == TIMED_OUT);
+	/* A try for which there was no time has no reason of its own. */
+	CHECK(persisted(0, TIMED_OUT, 300 * MS) == -1 && tries.count > 1);
+	CHECK(why.status == TIMED_OUT);
+	TEXT(why.text, "refused");
+}
+
 static bool split(const char *text, const char *host, const char *port)
 {
 	char copy[80];
@@ -1498,7 +1593,7 @@ static void run_all(void)
 		test_parse_size, test_parse_time, test_addr_text,
 		test_addr_unix, test_addr_unmap, test_addr_kinds,
 		test_interleave, test_resolve, test_target_place,
-		test_parse_port, test_address_split, test_access,
+		test_parse_port, test_parse_ports, test_persist, test_address_split, test_access,
 		test_access_wrong, test_access_file, test_access_search,
 		test_access_told, test_clock,
 		test_tick_span, test_times, test_records, test_ring,
