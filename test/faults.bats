@@ -123,18 +123,22 @@ filled() {
 }
 
 @test "a disk that becomes full: status 1, and all that fits is there" {
+	local mode n=0
+
 	need unshare mount
 	unshare -m true 2>/dev/null || skip "no name space of its own"
 	random_file "$T/data" 1M
 	for mode in -v -N -d; do
-		peer_py peer source.py --file "$T/data"
+		n=$((n + 1))
+		peer_py "peer$n" source.py --file "$T/data"
 		start cl small_disk "$SOCKCAT" $mode 127.0.0.1 "$PORT"
 		filled cl out
 	done
 	for mode in -v -k; do
 		start srv small_disk "$SOCKCAT" -v -l $mode 127.0.0.1 0
 		_announced srv '^Listening on [^ ]+ [0-9]+$'
-		client_py peer source.py --connect --file "$T/data" "$PORT"
+		n=$((n + 1))
+		client_py "peer$n" source.py --connect --file "$T/data" "$PORT"
 		filled srv out
 	done
 }
@@ -147,7 +151,7 @@ filled() {
 	start cl small_disk bash -c 'exec "$@" >/dev/null' - "$SOCKCAT" \
 		-o copy 127.0.0.1 "$PORT"
 	filled cl copy
-	peer_py peer source.py --file "$T/data"
+	peer_py another source.py --file "$T/data"
 	start cl small_disk bash -c 'exec "$@" >/dev/null' - "$SOCKCAT" \
 		--hex-dump copy 127.0.0.1 "$PORT"
 	ended cl 1 30
@@ -165,7 +169,7 @@ filled() {
 	for error in ENFILE EMFILE ENOBUFS ENOMEM ECONNABORTED EPROTO \
 	    ENETDOWN EHOSTUNREACH ETIMEDOUT EPERM EINTR EAGAIN; do
 		n=$((n + 1))
-		start "srv$n" strace -f -qq -o "$T/trace$n" \
+		start "srv$n" env strace -f -qq -o "$T/trace$n" \
 			-e trace=accept,accept4 \
 			-e "inject=accept,accept4:error=$error:when=1" \
 			"$SOCKCAT" -v -l -ke 127.0.0.1 0
@@ -340,6 +344,8 @@ size() {
 		pass "$n"
 		wait_for 20 no_more open_files $((files + 2))
 		wait_for 20 no_more threads 12
+		# A hub's ring fills by and by.
+		[ "$mode" != -b ] || memory=$((memory + 5000))
 		sanitized || (($(size srv VmRSS) <= memory + 3000)) ||
 			wrong "$mode: from $memory to $(size srv VmRSS) kB"
 		stop srv
@@ -505,13 +511,10 @@ except ConnectionResetError:
 	start_with "$T/in" dgram timed dgram -u 127.0.0.1 "$PORT"
 	start many "${shim[@]}" -v -lke --idle-timeout 1 127.0.0.1 0
 	_announced many '^Listening on [^ ]+ [0-9]+$'
-	feed one
-	start_with - one timed one 127.0.0.1 "$PORT"
+	start one timed one -d 127.0.0.1 "$PORT"
 	for name in retry nobody most wait idle; do
 		ended $name 124 30
 	done
-	wait_line one.err 'peer has ended' 30
-	end_of one
 	for name in quit dgram one; do
 		ended $name 0 30
 	done
@@ -551,7 +554,7 @@ def one(job):
         bad.append("status %d" % r.returncode)
     if re.search(rb"[^\n\x20-\x7e]", r.stderr):
         bad.append("raw bytes")
-    if r.stderr.count(b"\n") > 2 or len(r.stderr) > 4000:
+    if r.stderr.count(b"\n") > 3 or len(r.stderr) > 4000:
         bad.append("%d bytes, %d lines" %
                    (len(r.stderr), r.stderr.count(b"\n")))
     if r.returncode and not r.stderr.startswith(b"sockcat: "):
