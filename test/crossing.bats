@@ -530,7 +530,10 @@ hears() {
 	local n=$((heard += 6)) name=$1
 
 	send_to "to_$name" hello:
-	[[ $name != @(hub|relay) ]] || send_to "$name" hello:
+	if [[ $name == @(hub|relay) ]]; then
+		wait_line "$name.err" '^Connection received on 10.9.0.1 '
+		send_to "$name" hello:
+	fi
 	wait_size "to_$name.out" "$n"
 }
 

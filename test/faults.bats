@@ -90,14 +90,14 @@ for i in range(20):
 		stop "peer_$how" KILL
 	done
 	# All that came is written before the end.
-	cat <"$T/stuck" >"$T/freed" &
+	start_with "$T/stuck" freed cat
 	exec {stuck}>&-
 	for how in file pipe copy both; do
 		ended "$how" 1 30
 		said "$how" 1 '(Broken pipe|reset by peer); [1-9][0-9]* bytes not delivered$'
 		[ $how = both ] || [ "$(wc -c <"$T/$how.out")" -eq 100000 ]
 	done
-	wait_size freed 100000
+	wait_size freed.out 100000
 }
 
 # --- disks -----------------------------------------------------------------
