@@ -863,7 +863,7 @@ static size_t parse_escape(const char *text, char *to)
 	}
 	if (*text != 'x' || hex_digit(text[1]) < 0 || hex_digit(text[2]) < 0)
 		return 0;
-	*to = (char)(hex_digit(text[1]) << 4 | hex_digit(text[2]));
+	*to = (char)(hex_digit(text[1]) * 16 + hex_digit(text[2]));
 	return 3;
 }
 
@@ -2227,18 +2227,20 @@ static void race_failed(struct race *r, int which, int error)
 }
 
 /*
- * probe_send(fd, probe): 0, also when there is no room for it.  What came
- * before fd was connected may be from anybody, and is no answer.
+ * probe_send(fd, probe, a): to a; 0, also when there is no room for it.  What
+ * came before fd was connected may be from anybody, and is no answer.
  */
-static int probe_send(int fd, const struct bytes *probe)
+static int probe_send(int fd, const struct bytes *probe, const struct addr *a)
 {
+	bool group = addr_is_multicast(a); /* fd is not connected to it */
 	char scrap;
 	ssize_t n;
 
 	while (recv(fd, &scrap, 1, MSG_DONTWAIT) >= 0)
 		continue;
 	do {
-		n = send(fd, probe->at, probe->size, MSG_DONTWAIT);
+		n = sendto(fd, probe->at, probe->size, MSG_DONTWAIT,
+			group ? &a->sa : NULL, group ? a->len : 0);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 && errno != EAGAIN && errno != EWOULDBLOCK ? -1 : 0;
 }
@@ -2271,7 +2273,7 @@ static bool race_start(struct race *r)
 		return false;
 	}
 	if (sock_connect(fd, t, r->prefs, a, r->deadline) < 0 ||
-		(probe && probe_send(fd, probe) < 0)) {
+		(probe && probe_send(fd, probe, a) < 0)) {
 		race_failed(r, which, errno);
 		close(fd);
 		return true;
@@ -3304,20 +3306,17 @@ static int reply_check(enum reply kind, const unsigned char *r, size_t n,
 /* put_word(to, text): its length in a byte, and text; the end of that. */
 static unsigned char *put_word(unsigned char *to, const char *text)
 {
-	size_t n = strlen(text);
-
-	*to++ = (unsigned char)n;
-	memcpy(to, text, n);
-	return to + n;
+	*to = (unsigned char)strlen(text);
+	return (unsigned char *)stpcpy((char *)to + 1, text);
 }
 
 /* socks5_request(t, to): how long it is. */
 static size_t socks5_request(const struct target *t, unsigned char *to)
 {
-	unsigned char *p = to;
+	static const unsigned char head[4] = { 5, 1 };
+	unsigned char *p = to + sizeof(head);
 
-	memcpy(p, "\5\1\0", 3);
-	p += 4;
+	memcpy(to, head, sizeof(head));
 	if (inet_pton(AF_INET, t->host, p) == 1) {
 		p[-1] = 1;
 		p += 4;
@@ -3337,18 +3336,19 @@ static size_t socks5_request(const struct target *t, unsigned char *to)
 static size_t socks4_request(
 	const struct proxy *p, const struct target *t, unsigned char *to)
 {
-	unsigned char head[8] = { 4, 1, (unsigned char)(t->port >> 8),
-		(unsigned char)t->port };
-	bool named = inet_pton(AF_INET, t->host, head + 4) != 1;
-	size_t n = sizeof(head);
+	const unsigned char head[8] = { 4, 1, (unsigned char)(t->port >> 8),
+		(unsigned char)t->port, 0, 0, 0, 1 };
+	unsigned char address[4];
+	bool named = inet_pton(AF_INET, t->host, address) != 1;
+	char *end;
 
+	memcpy(to, head, sizeof(head));
+	if (!named)
+		memcpy(to + 4, address, sizeof(address));
+	end = stpcpy((char *)to + sizeof(head), p->user) + 1;
 	if (named)
-		memcpy(head + 4, "\0\0\0\1", 4);
-	memcpy(to, head, n);
-	n += (size_t)sprintf((char *)to + n, "%s", p->user) + 1;
-	if (named)
-		n += (size_t)sprintf((char *)to + n, "%s", t->host) + 1;
-	return n;
+		end = stpcpy(end, t->host) + 1;
+	return (size_t)(end - (char *)to);
 }
 
 /* base64(from, n, to): n bytes, as text. */
@@ -3363,7 +3363,8 @@ static void base64(const char *from, size_t n, char *to)
 		for (size_t k = i; k < i + 3; k++)
 			bits = bits << 8 | (k < n ? (unsigned char)from[k] : 0);
 		for (size_t k = 0; k < 4; k++, bits <<= 6)
-			*to++ = i + k > n ? '=' : signs[bits >> 18 & 63];
+			*to++ = (char)(i + k > n ? '='
+						 : signs[bits >> 18 & 63]);
 	}
 	*to = '\0';
 }
@@ -3445,6 +3446,7 @@ static int handshake_step(const struct handshake *h, unsigned char *request,
 	ssize_t moved;
 	int result;
 
+	reply[0] = 0;
 	for (size_t sent = 0; sent < n; sent += (size_t)moved) {
 		moved = handshake_move(h, request + sent, n - sent, true);
 		if (moved < 0)
@@ -3471,8 +3473,11 @@ static int handshake_socks5(
 	unsigned char *end;
 	int method;
 
-	memcpy(request, login ? "\5\2\0\2" : "\5\1\0", 4);
-	method = handshake_step(h, request, login ? 4 : 3, SOCKS5_METHOD);
+	request[0] = 5;
+	request[1] = login ? 2 : 1; /* methods: none, and in clear */
+	request[2] = 0;
+	request[3] = 2;
+	method = handshake_step(h, request, 2 + request[1], SOCKS5_METHOD);
 	if (method == 2 && !login)
 		return handshake_failed(
 			h, FAILED, "the proxy wants a user and a password");
@@ -3804,11 +3809,14 @@ static void stream_close(int fd, bool reset)
 /* write_whole(fd, text, n): -1 with errno when not all of it is written. */
 static int write_whole(int fd, const char *text, size_t n)
 {
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	ssize_t w;
 
 	for (; n > 0; text += w, n -= (size_t)w)
 		while ((w = write(fd, text, n)) < 0)
-			if (errno != EINTR)
+			if (errno == EAGAIN || errno == EWOULDBLOCK)
+				poll(&p, 1, -1);
+			else if (errno != EINTR)
 				return -1;
 	return 0;
 }
@@ -3853,6 +3861,7 @@ struct needle { /* a text that is waited for */
 struct shape { /* what a tap is to do; all zero: nothing */
 	struct dump *dump;
 	bool inward, outward; /* ... copies what is read, what is written */
+	bool apart;           /* ... each datagram from offset 0 on */
 	bool plain, escaped;  /* telnet: what is read, what is written */
 	bool crlf, lines;
 	int64_t interval;            /* nanoseconds between lines */
@@ -4123,6 +4132,7 @@ static size_t tap_receive(struct tap *t, int fd, char *buf, size_t n)
 	const struct shape *s = &t->shape;
 	size_t kept = 0;
 
+	t->read = s->apart ? 0 : t->read;
 	if (s->dump && s->inward)
 		dump_note(s->dump, '<', t->name, &t->read, buf, n);
 	for (size_t i = 0; s->plain && i < n; i++)
@@ -4157,14 +4167,22 @@ static const char *tap_encode(struct tap *t, const char *buf, size_t *n)
 	return t->room;
 }
 
-/* tap_sent(t, buf, n): they are written; when there may be more. */
-static void tap_sent(struct tap *t, const char *buf, size_t n)
+/* tap_send(t, buf, n): they are about to be written: before any answer. */
+static void tap_send(struct tap *t, const char *buf, size_t n)
+{
+	const struct shape *s = &t->shape;
+
+	t->written = s->apart ? 0 : t->written;
+	if (s->dump && s->outward)
+		dump_note(s->dump, '>', t->name, &t->written, buf, n);
+}
+
+/* tap_sent(t, n): they are written; when there may be more. */
+static void tap_sent(struct tap *t, size_t n)
 {
 	const struct shape *s = &t->shape;
 	int64_t least = now() - SECOND / SLICES;
 
-	if (s->dump && s->outward)
-		dump_note(s->dump, '>', t->name, &t->written, buf, n);
 	if (s->rate > 0)
 		t->due = (t->due > least ? t->due : least) +
 			(int64_t)n * SECOND / s->rate;
@@ -4357,9 +4375,9 @@ static enum outcome flow_put(struct flow *f, const char *buf, size_t n)
 		return flow_failed(NOT_WRITTEN);
 	add(&f->got, (long long)n - (long long)before);
 	flow_pause(f);
+	tap_send(f->tap, buf, n);
 	how = flow_write(f, buf, n);
-	if (how == ENDED)
-		tap_sent(f->tap, buf, n);
+	tap_sent(f->tap, n);
 	return how;
 }
 
@@ -4495,6 +4513,20 @@ static bool flow_rests(struct flow *f)
 	return poll(&p, 1, bulk_pause) == 0;
 }
 
+/* flow_flush(f, how): it ended like that; what is held of a line goes on. */
+static enum outcome flow_flush(struct flow *f, enum outcome how)
+{
+	struct why reason = why;
+	enum outcome last = ENDED;
+
+	if (how != NOT_WRITTEN && f->tap && f->tap->held > 0)
+		last = flow_put(f, f->tap->line, f->tap->held);
+	if (last != ENDED)
+		return last;
+	why = reason;
+	return how;
+}
+
 /*
  * flow_copy(f): read and write until the end.  A small buffer does, until a
  * read fills it: then a large one while the bulk lasts.
@@ -4527,9 +4559,7 @@ static enum outcome flow_copy(struct flow *f)
 			large = buffer_new(limit);
 	}
 	buffer_free(large, limit);
-	if (how == ENDED && f->tap && f->tap->held > 0)
-		how = flow_put(f, f->tap->line, f->tap->held);
-	return how;
+	return flow_flush(f, how);
 }
 
 /*
@@ -5161,11 +5191,26 @@ static int relay_limited(struct relay *r)
 }
 
 /*
+ * relay_say(r): with the lock held.  A text that was given is sent to its end,
+ * while that makes progress.
+ */
+static void relay_say(struct relay *r)
+{
+	struct clock still = { .limit = farewell };
+
+	while ((r->up_state == RUNNING || r->up_state == CLOSING) &&
+		!clock_passed(&still, flow_mark(&r->up)))
+		signal_wait(&r->changed, &r->lock, after(10 * MS));
+}
+
+/*
  * relay_sufficed(r): enough has come, or, with lack telling what, too little.
  * What was sent still gets some time to arrive.
  */
 static int relay_sufficed(struct relay *r, const char *lack)
 {
+	if (r->rules->send)
+		relay_say(r);
 	relay_undelivered(r, farewell);
 	return *lack ? fail("connection to %s: ended %s", r->rules->place, lack)
 		     : 0;
@@ -7918,14 +7963,14 @@ _Noreturn static void dump_failed(void)
 /* dump_file(o, name, fd): open it; -: standard error. */
 static int dump_file(const struct options *o, const char *name, int *fd)
 {
-	int how = O_WRONLY | O_CREAT | O_CLOEXEC;
+	int how = O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND;
 
 	*fd = -1;
 	if (!name)
 		return 0;
 	*fd = strcmp(name, "-") == 0
 		? STDERR_FILENO
-		: open(name, how | (o->append ? O_APPEND : O_TRUNC), 0666);
+		: open(name, how | (o->append ? 0 : O_TRUNC), 0666);
 	return *fd < 0 ? fail("cannot open %s:", name) : 0;
 }
 
@@ -7952,7 +7997,7 @@ static int dump_open(struct options *o)
  */
 static struct shape shape_of(const struct options *o, bool in, bool out)
 {
-	struct shape s = { .rate = o->rate };
+	struct shape s = { .rate = o->rate, .apart = o->udp };
 
 	if (o->dump) {
 		s.dump = o->dump;
@@ -8032,7 +8077,7 @@ static struct rules relay_rules(const struct options *o, const char *place)
 		.reset = o->reset,
 		.listening = o->listen,
 		.patient = o->prefs.proxy && !o->shutdown_given &&
-			!o->send_only && o->quit > 0,
+			!o->no_shutdown && !o->send_only && o->quit > 0,
 		.terminal = !o->send.at && isatty(STDIN_FILENO),
 		.place = place,
 	};
@@ -9890,7 +9935,7 @@ static const struct option_spec specs[] = {
 	{ 0, NULL, NULL, "Proxies", NULL, NULL, NULL, 0, 0, 0 },
 	{ 'x', "proxy", "HOST[:PORT]", "connect through it", "+--+----+--oo+",
 		"+---", set_text, AT(proxy), 0, 0 },
-	{ 'X', "proxy-type", "4|5|connect", "SOCKS4a, SOCKS5 or HTTP",
+	{ 'X', "proxy-type", "TYPE", "4, 5 (SOCKS; default) or connect (HTTP)",
 		"+--+----+--oo+", "+---", set_proxy_type, 0, 0, 0 },
 	{ 0, "proxy-auth-file", "FILE", "where USER:PASSWORD for it is",
 		"+--+----+--oo+", "+---", set_text, AT(proxy_auth), 0, 0 },
@@ -9951,6 +9996,37 @@ static const char *const clashes[][2] = {
 	{ "fd-pass", "reset" },
 };
 
+/* What scripts for other netcats bring along, and what to write instead. */
+static const char *const foreign[][2] = {
+	{ "-D", "there is no SO_DEBUG here, leave it out" },
+	{ "-G", "networks drop source routes, leave it out" },
+	{ "-g", "networks drop source routes, leave it out" },
+	{ "-P", "write the user and password to SOCKCAT_PROXY_AUTH" },
+	{ "-r", "local ports are random anyway, leave it out" },
+	{ "-S", "there are no TCP MD5 signatures here" },
+	{ "-Z", "there is no DCCP here" },
+	{ "--lua-exec", "write --exec 'lua FILE'" },
+	{ "--proxy-auth", "use SOCKCAT_PROXY_AUTH or --proxy-auth-file" },
+	{ "--proxy-dns", "the proxy looks names up, leave it out" },
+	{ "--sctp", "there is no SCTP here, use socat" },
+	{ "--ssl", "there is no TLS here, use openssl s_client or socat" },
+	{ "--vsock", "there are no VM sockets here, use socat" },
+	/* Known here, but refused where another program takes them. */
+	{ "-k", "nc.traditional's -k is --keepalive here" },
+	{ "-m", "the lowest TTL of nc.openbsd cannot be set" },
+	{ "-s", "a listener's address is the operand host" },
+	{ "-W", "--recv-bytes counts the bytes of a stream" },
+};
+
+/* advice(text): what to write instead of text; empty: nothing is known. */
+static const char *advice(const char *text)
+{
+	for (size_t i = 0; i < COUNT(foreign); i++)
+		if (strncmp(text, foreign[i][0], strlen(foreign[i][0])) == 0)
+			return foreign[i][1];
+	return "";
+}
+
 /* What the command line said: which options, and how they were written. */
 struct given {
 	char text[SPECS][24]; /* `-k` or `--keep-open`; empty: not given */
@@ -9991,7 +10067,9 @@ static int option_refused(const struct option_spec *spec, const char *text,
 	bool unix_only = sock && sock[0] == '-' && sock[1] == '-';
 	bool datagrams = sock && !unix_only && sock[0] == '-';
 
-	if (spec->on_mode[mode] == 's')
+	if (spec->on_mode[mode] == 'o' && o->onward.path)
+		with = "with a Unix-domain socket as the target of --forward";
+	else if (spec->on_mode[mode] == 's')
 		with = "with -u in this mode";
 	else if (spec->on_mode[mode] == 'd')
 		with = o->unixsock ? "with -U without -l" : "without -l or -u";
@@ -10004,7 +10082,8 @@ static int option_refused(const struct option_spec *spec, const char *text,
 		with = o->unixsock && (!o->udp || (sock && sock[2] == '-'))
 			? "with -U"
 			: "with -u";
-	return fail_as(MISUSED, "%s makes no sense %s", text, with);
+	return fail_as(MISUSED, "%s makes no sense %s%s%s", text, with,
+		*advice(text) ? "; " : "", advice(text));
 }
 
 static int spec_named(const char *name)
@@ -10015,17 +10094,32 @@ static int spec_named(const char *name)
 	return -1;
 }
 
+static bool is_standard_error(const char *name)
+{
+	return name && strcmp(name, "-") == 0;
+}
+
+/* copies_check(o, g): the same for copies of the traffic. */
+static int copies_check(const struct options *o, const struct given *g)
+{
+	if (o->append && !o->output && !o->hex_dump)
+		return fail_as(MISUSED,
+			"--append-output makes no sense without -o or "
+			"--hex-dump");
+	if (o->background &&
+		(is_standard_error(o->output) ||
+			is_standard_error(o->hex_dump)))
+		return fail_as(MISUSED,
+			"%s makes no sense with a copy on standard error",
+			g->text[spec_named("background")]);
+	return 0;
+}
+
 /* options_check(o, g): refuse what has no effect or contradicts itself. */
 static int options_check(const struct options *o, const struct given *g)
 {
 	enum mode_id mode = mode_of(o);
-	int a = spec_named("source"), b;
-
-	if (g->text[a][0] && o->forward && o->onward.path)
-		return fail_as(MISUSED,
-			"%s makes no sense with a Unix-domain socket as the "
-			"target of --forward",
-			g->text[a]);
+	int a, b;
 
 	for (int i = 0; i < SPECS; i++)
 		if (g->text[i][0] && option_mark(&specs[i], mode, o) == '-')
@@ -10045,6 +10139,11 @@ static int options_check(const struct options *o, const struct given *g)
 		return fail_as(MISUSED,
 			"%s makes no sense %s but with -d and -o", g->text[a],
 			modes[mode].phrase);
+	a = spec_named("append-output");
+	if (g->text[a][0] && !o->output && !o->hex_dump)
+		return fail_as(MISUSED,
+			"%s makes no sense without -o or --hex-dump",
+			g->text[a]);
 	a = spec_named("no-reuseaddr");
 	if (g->text[a][0] && !o->listen && !o->port_text)
 		return fail_as(MISUSED, "%s makes no sense without -l or -p",
@@ -10131,7 +10230,7 @@ static int forward_parse(struct options *o)
 static int no_command(const struct options *o, const struct given *g)
 {
 	for (int i = 0; i < g->operands && o->echo && !o->unixsock; i++)
-		if (strpbrk(g->operand[i], "/ \t"))
+		if (g->operands > 2 || strpbrk(g->operand[i], "/ \t"))
 			return fail_as(MISUSED,
 				"-e means echo and takes no "
 				"command: \"%s\"; to run one, use -c",
@@ -10195,8 +10294,12 @@ static int operands_find(const struct options *o, const struct given *g,
 
 	*host = *port = NULL;
 	if (g->operands > most)
-		return fail_as(MISUSED, "\"%s\" is one operand too many",
-			g->operand[most]);
+		return fail_as(MISUSED, "\"%s\" is one operand too many%s",
+			g->operand[most],
+			o->zero ? "; write several ports as 22,80"
+				: o->recv_only
+				? "; -d takes no time, --delay does"
+				: "");
 	if (g->operands == 2) {
 		*host = bracketless(g->operand[0]);
 		*port = g->operand[1];
@@ -10353,14 +10456,17 @@ static size_t distance(const char *a, const char *b)
 	return row[n];
 }
 
-/* unknown_option(text): the error, with the nearest name if one is near. */
+/* unknown_option(text): the error, with what to write if that is known. */
 static int unknown_option(const char *text)
 {
 	char name[32];
 	size_t n = strcspn(text + 2, "="), best = 4, d;
 	const char *nearest = NULL;
 
-	if (n >= sizeof(name))
+	if (*advice(text))
+		return fail_as(MISUSED, "unknown option %.*s; %s", (int)n + 2,
+			text, advice(text));
+	if (n >= sizeof(name) || text[1] != '-')
 		return fail_as(MISUSED, "unknown option %s", text);
 	memcpy(name, text + 2, n);
 	name[n] = '\0';
@@ -10463,7 +10569,7 @@ static int option_error(int c, const char *written)
 			specs[optopt - LONG_ONLY].name, written);
 	if (is_long)
 		return unknown_option(written);
-	return fail_as(MISUSED, "unknown option -%c", optopt);
+	return unknown_option((char[]){ '-', (char)optopt, '\0', '\0' });
 }
 
 /*
@@ -10533,9 +10639,15 @@ static int options_parse(
 	memset(g, 0, sizeof(*g));
 	if (options_read(o, g, argc, argv) < 0)
 		return -1;
+	if (g->operands > 0 &&
+		strcmp(g->text[spec_named("version")], "-V") == 0)
+		return fail_as(MISUSED,
+			"-V is the version and takes no routing table: \"%s\"",
+			g->operand[0]);
 	if (g->text[spec_named("help")][0] || g->text[spec_named("version")][0])
 		return 0;
-	if (forward_parse(o) < 0 || options_check(o, g) < 0)
+	if (forward_parse(o) < 0 || options_check(o, g) < 0 ||
+		copies_check(o, g) < 0)
 		return -1;
 	options_settle(o);
 	if ((o->unixsock ? operands_of_unix(o, g) : operands_of_ip(o, g)) < 0)

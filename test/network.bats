@@ -134,6 +134,8 @@ python_at() {
 	run -2 sockcat --interface '' 127.0.0.1 9
 	run -2 sockcat -U --interface lo "$T/s"
 	run -2 sockcat -lU --interface lo "$T/s"
+	run -2 sockcat -l --forward "unix:$T/s" --interface lo 0
+	[[ $output == *"--interface makes no sense with a Unix-domain socket as the target of --forward"* ]]
 	# A command is for loopback only; that would be another interface.
 	run -2 sockcat -lk -c cat --interface lo 0
 	[[ $output == *"name 0.0.0.0 or :: with --interface"* ]]
@@ -183,6 +185,26 @@ python_at() {
 	done
 	run -124 at "$A" --interface lo -w 300ms 10.99.0.9 "$tcp"
 	[ "${#lines[@]}" -eq 1 ]
+}
+
+@test "--interface and -s toward a proxy, whatever the target is" {
+	machines
+	listen_at "$B" px -k -d 10.99.0.9 0
+	listen_at "$B" six -k -d fe80::2%two 0
+	six=$PORT
+	PORT=$(sed -n 's/^Listening on .* //p' "$T/px.err")
+	start_at "$A" c1 -x "10.99.0.9:$PORT" --interface two 10.77.1.2 9
+	wait_line px.err '^Connection received on 10.77.2.1 '
+	start_at "$A" c2 -x "10.99.0.9:$PORT" -s 10.77.2.1 fd77:1::2 9
+	wait_lines px.err '^Connection received on 10.77.2.1 ' 2
+	start_at "$A" c3 -x "[fe80::2%two]:$six" 10.77.1.2 9
+	wait_lines six.err '^Connection received on fe80::1%two ' 1
+	start_at "$A" c4 -x "[fe80::2]:$six" --interface two some.name 9
+	wait_lines six.err '^Connection received on fe80::1%two ' 2
+	listen_at "$A" fwd -k -x "10.99.0.9:$PORT" --interface two \
+		--forward some.name:9 127.0.0.1 0
+	start_at "$A" c5 127.0.0.1 "$PORT"
+	wait_lines px.err '^Connection received on 10.77.2.1 ' 3
 }
 
 @test "--forward: --interface and -s are for the way on alone" {
@@ -366,6 +388,8 @@ for i in range(n):
 	row "[ff02::77%two]:$six"
 	row --interface two ff05::77 "$wide"
 	none_wrong
+	run -0 at "$A" -z -u -w 20 --interface one 239.1.2.3 "$four"
+	run -0 at "$A" -z -u -w 20 ff02::77%two "$six"
 	# Who asks on the other cable is not heard.
 	run -0 at "$A" -u --interface two 239.1.2.3 "$four" <<<hello
 	[ "$output" = '' ]

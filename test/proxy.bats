@@ -392,6 +392,16 @@ late() {
 	[[ $output == *" $place "* ]]
 }
 
+@test "-z: several ports, each asked of the proxy" {
+	for type in 4 5 connect; do
+		proxy $type --refuse 1
+		run sockcat -z -w 20 --parallel 1 "${via[@]}" some.host 4001-4003
+		[ "$status" -eq 0 ]
+		[ "$output" = 'some.host 4002 open tcp
+some.host 4003 open tcp' ]
+	done
+}
+
 @test "-c: the command talks through the proxy" {
 	for type in 4 5 connect; do
 		proxy $type --early $'early\n'
@@ -458,13 +468,15 @@ real() {
 	[ "$status" -eq 0 ]
 	[ "$output" = "Connection to 127.0.0.1 $PORT port [tcp/*] succeeded!" ]
 	random_file "$T/in" $size
-	peer_py up sink.py
-	sockcat "${via[@]}" 127.0.0.1 "$PORT" <"$T/in"
-	wait_line up.out "^received $(wc -c <"$T/in") $(sha256 in) end"
+	n=$(wc -c <"$T/in") up=$T/up listen up \
+		-c 'head -c "$n" >"$up"' 127.0.0.1 0
+	sockcat --no-shutdown "${via[@]}" 127.0.0.1 "$PORT" <"$T/in"
+	ended up 0
+	same up in
 	peer_py down source.py --file "$T/in"
-	sockcat --no-shutdown "${via[@]}" 127.0.0.1 "$PORT" </dev/null \
-		>"$T/got"
+	sockcat -d --no-shutdown "${via[@]}" 127.0.0.1 "$PORT" >"$T/got"
 	same got in
+	ended down 0
 	free_port
 	run sockcat -w 20 "${via[@]}" 127.0.0.1 "$PORT" </dev/null
 	[ "$status" -eq 1 ]
@@ -528,8 +540,6 @@ login() {
 	wait_port "$PORT"
 	SECRET=${SECRET//:/}
 	stop srv
-	stop up
-	stop down
 	login connect '401 Unauthorized'
 }
 

@@ -874,6 +874,106 @@ static void test_access_told(void)
 	CHECK(access_told(&a, &other));
 }
 /*
+ * ---- proxies --------------------------------------------------------------
+ */
+static int reply_of(enum reply kind, const char *r, size_t n, char *reason)
+{
+	unsigned char *exact = malloc(n);
+	int result;
+
+	memcpy(exact, r, n);
+	result = reply_check(kind, exact, n, reason);
+	free(exact);
+	return result;
+}
+
+/* length_of(kind, r, n): what each beginning of r says, until that is all. */
+static size_t length_of(enum reply kind, const char *r, size_t n)
+{
+	size_t have = 0, whole;
+
+	while ((whole = reply_length(
+			kind, (const unsigned char *)r, have)) > have) {
+		if (whole > n)
+			return whole;
+		have++;
+	}
+	return have;
+}
+
+static void test_replies(void)
+{
+	static const char five[] = "\5\0\0\1aaaabb", name[] = "\5\0\0\3\2aabb",
+			  six[] = "\5\0\0\4aaaabbbbccccddddee",
+			  four[] = "\0\132aabbbb",
+			  http[] = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
+	char reason[PROXY_REASON];
+
+	CHECK(length_of(SOCKS5_REPLY, five, 99) == 10);
+	CHECK(length_of(SOCKS5_REPLY, name, 99) == 9);
+	CHECK(length_of(SOCKS5_REPLY, six, 99) == 22);
+	CHECK(length_of(SOCKS5_REPLY, "\5\0\0\5x", 99) == 5);
+	CHECK(length_of(SOCKS4_REPLY, four, 99) == 8);
+	CHECK(length_of(SOCKS5_METHOD, "\5\0", 99) == 2);
+	CHECK(length_of(SOCKS5_METHOD, "\4\0", 99) == 1);
+	CHECK(length_of(HTTP, http, 99) == sizeof(http) - 1);
+	CHECK(length_of(HTTP, "HTTP/1.1 200 OK\nA: b\n\nC", 99) == 22);
+	CHECK(length_of(HTTP, "HTTP/2 200", 99) == 6);
+
+	CHECK(reply_of(SOCKS5_REPLY, five, 10, reason) == 0);
+	CHECK(reply_of(SOCKS5_REPLY, five, 9, reason) == -1);
+	CHECK(reply_of(SOCKS5_REPLY, name, 9, reason) == 0);
+	CHECK(reply_of(SOCKS5_REPLY, "\5\0\0\5x", 5, reason) == -1);
+	CHECK(reply_of(SOCKS4_REPLY, four, 8, reason) == 0);
+	CHECK(reply_of(SOCKS5_METHOD, "\5\2", 2, reason) == 2);
+	CHECK(reply_of(SOCKS5_LOGIN, "\1\2", 2, reason) == -1);
+	CHECK(reply_of(HTTP, http, sizeof(http) - 1, reason) == 0);
+	CHECK(reply_of(HTTP, http, sizeof(http) - 2, reason) == -1);
+	CHECK(reply_of(HTTP, "HTTP/1.0 407\n\n", 14, reason) == -1);
+	TEXT(reason, "the proxy says: 407");
+	CHECK(reply_of(HTTP, "HTTP/1.0 40\n\n", 13, reason) == -1);
+	TEXT(reason, "the proxy's reply makes no sense");
+}
+
+static void test_base64(void)
+{
+	char to[16];
+
+	base64("", 0, to);
+	TEXT(to, "");
+	base64("a:", 2, to);
+	TEXT(to, "YTo=");
+	base64("a", 1, to);
+	TEXT(to, "YQ==");
+	base64("\377\376a", 3, to);
+	TEXT(to, "//5h");
+	base64("ab:cd", 5, to);
+	TEXT(to, "YWI6Y2Q=");
+}
+
+static void test_requests(void)
+{
+	struct proxy p = { .user = "u", .password = "p" };
+	struct target t = { .host = "::1", .port = 258 };
+	unsigned char to[PROXY_REQUEST] = { 0 };
+
+	CHECK(socks5_request(&t, to) == 22 && to[3] == 4 && to[19] == 1);
+	CHECK(to[20] == 1 && to[21] == 2);
+	to[http_request(&p, &t, to)] = '\0';
+	TEXT((char *)to,
+		"CONNECT [::1]:258 HTTP/1.1\r\nHost: [::1]:258\r\n"
+		"Proxy-Authorization: Basic dTpw\r\n\r\n");
+	t.host = "1.2.3.4";
+	CHECK(socks5_request(&t, to) == 10 &&
+		memcmp(to, "\5\1\0\1\1\2\3\4\1\2", 10) == 0);
+	CHECK(socks4_request(&p, &t, to) == 10 &&
+		memcmp(to, "\4\1\1\2\1\2\3\4u", 10) == 0);
+	t.host = "1.2.3.x";
+	CHECK(socks4_request(&p, &t, to) == 18 &&
+		memcmp(to, "\4\1\1\2\0\0\0\1u\0001.2.3.x", 18) == 0);
+}
+
+/*
  * ---- clocks ---------------------------------------------------------------
  */
 static void test_clock(void)
@@ -1534,7 +1634,7 @@ static void test_table(void)
 			sizeof(given.text[0]) - 2);
 		CHECK(strlen(s->on_mode) == MODES);
 		CHECK(strlen(s->on_sock) == 4);
-		CHECK(strspn(s->on_mode, "+.-sdob ") == MODES);
+		CHECK(strspn(s->on_mode, "+.-sdoub ") == MODES);
 		/* Only a forward has another side. */
 		CHECK(strcspn(s->on_mode, "ob") >= FORWARD_ONE);
 		CHECK(strspn(s->on_sock, "+.-") == 4);
@@ -1595,7 +1695,8 @@ static void run_all(void)
 		test_interleave, test_resolve, test_target_place,
 		test_parse_port, test_parse_ports, test_persist, test_address_split, test_access,
 		test_access_wrong, test_access_file, test_access_search,
-		test_access_told, test_clock,
+		test_access_told, test_replies, test_base64, test_requests,
+		test_clock,
 		test_tick_span, test_times, test_records, test_ring,
 		test_member_lost, test_peers, test_operands, test_values,
 		test_service_values, test_keepalive, test_tos, test_modes, test_refusals,
