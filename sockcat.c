@@ -2376,6 +2376,18 @@ static int sock_error(int fd)
 	return error;
 }
 
+/*
+ * sock_failure(fd): the error that has ended a connection, taken; 0: none.
+ * SO_ERROR alone tells as well what TCP still tries to overcome, such as a
+ * lost route; poll(2) does not see that.
+ */
+static int sock_failure(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) > 0 && p.revents & POLLERR ? sock_error(fd) : 0;
+}
+
 static struct addr sock_name(int fd)
 {
 	struct addr a = { .len = sizeof(a.un) };
@@ -4122,11 +4134,13 @@ static int64_t stream_settle(int fd, int64_t patience, bool fin)
 		error = n < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
 				errno != EINTR
 			? errno
-			: sock_error(fd);
+			: 0;
 		left = unacknowledged(fd) - fin;
 		if (left <= 0 && (HAVE_OUTQ || n == 0) &&
 			(n <= 0 || --spare == 0))
 			return 0;
+		if (error == 0)
+			error = sock_failure(fd);
 		if (error ||
 			(left > 0 && left == last &&
 				now() - since >= patience)) {
@@ -4178,11 +4192,13 @@ static bool input_is_idle(void)
 	return poll(&p, 1, 0) == 0;
 }
 
-/* in_background(fd): fd is our terminal, and another job has it now. */
+/* in_background(fd): fd is our terminal, another job has it; errno stays. */
 static bool in_background(int fd)
 {
+	int error = errno;
 	pid_t group = tcgetpgrp(fd);
 
+	errno = error;
 	return group >= 0 && group != getpgrp();
 }
 
@@ -5976,7 +5992,7 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 	if (down == ENOUGH || (down == ENDED && tap_lacks(r->rules->in, lack)))
 		return relay_sufficed(r, lack);
 	error = down == NOT_READ || down == NOT_WRITTEN ? reason->error
-							: sock_error(r->fd);
+							: sock_failure(r->fd);
 	if (error)
 		r->error = error;
 	if (error)
