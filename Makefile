@@ -189,7 +189,8 @@ dist:
 		time=$$(stat -c %Y sockcat.c); \
 	fi; \
 	LC_ALL=C sort -o "$$list" "$$list"; \
-	$(TAR) --format=ustar --no-recursion --mtime="@$${SOURCE_DATE_EPOCH:-$$time}" \
+	$(TAR) --format=ustar --no-recursion \
+		--mtime="@$${SOURCE_DATE_EPOCH:-$$time}" \
 		--owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX \
 		--transform="s,^,$$name/," -cf "$(DISTDIR)/$$name.tar" \
 		-T "$$list"; \
