@@ -7,7 +7,9 @@
 #	make check-all  the tests against every build: asan, tsan, portable,
 #	                musl, torture (reads of one byte)
 #	make bench      how fast, beside the peers found here and the kernel's
-#	                limit; ROWS, ROUNDS, SECS: see test/bench/run --help
+#	                limit; ROWS, ROUNDS, SECS, CHART: see test/bench/run
+#	                --help
+#	make chart      draw the table of README.md again
 #	make bench-deps install those peers
 #	make lint       compilers, analyzers and the form of the source
 #	make install    into $(DESTDIR)$(PREFIX); uninstall takes it away again
@@ -131,7 +133,10 @@ check-all:
 	[ -z "$$failed" ] || { echo "check-all: failed:$$failed"; exit 1; }
 
 bench: sockcat
-	@SOCKCAT="$(CURDIR)/sockcat" CC="$(CC)" test/bench/run
+	@SOCKCAT="$(CURDIR)/sockcat" CC="$(CC)" CHART="$(CHART)" test/bench/run
+
+chart:
+	test/bench/run --chart <README.md >test/bench/speed.svg
 
 bench-deps:
 	@test/bench/run --deps
@@ -200,5 +205,5 @@ dist:
 clean:
 	rm -rf sockcat sockcat-static sockcat-*.tar* $(BUILD)
 
-.PHONY: all demo test-deps check check-all bench bench-deps lint install \
-	uninstall static dist clean
+.PHONY: all demo test-deps check check-all bench bench-deps chart lint \
+	install uninstall static dist clean

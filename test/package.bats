@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 #
 # What is made for others: the tarball, what is installed, the static binary,
-# and one version everywhere.
+# one version everywhere, and what README.md claims.
 
 # shellcheck disable=SC2154 # status, output: bats sets them
 load helpers
@@ -150,4 +150,23 @@ files() {
 	run grep -lF "sockcat $version" -r "$top/Makefile" "$top/completions" \
 		"$top/test" --include='*.bats' --include=Makefile
 	[ -z "$output" ]
+}
+
+@test "README: the comparison is what the tools do here" {
+	need_linux
+	need python3 openssl
+	run timeout 300 "$PYTHON" "$top/test/compare" "$top/README.md"
+	[ "$status" -eq 0 ] || fail "$output"
+	[[ $output =~ cells\ of\ sockcat ]]
+}
+
+@test "README: the bars are the table's, for which there is \`make chart'" {
+	need python3
+	"$PYTHON" "$top/test/bench/run" --chart <"$top/README.md" >"$T/chart"
+	[ "$(grep -c 'class="sockcat"' "$T/chart")" -ge 8 ]
+	[ "$(grep -c 'class="peer"' "$T/chart")" -ge 8 ]
+	cmp "$T/chart" "$top/test/bench/speed.svg"
+	"$PYTHON" -c 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])' \
+		"$T/chart"
+	grep -qF '(test/bench/speed.svg)' "$top/README.md"
 }
