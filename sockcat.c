@@ -3795,11 +3795,14 @@ static void stream_close(int fd, bool reset)
 /* write_whole(fd, text, n): -1 with errno when not all of it is written. */
 static int write_whole(int fd, const char *text, size_t n)
 {
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	ssize_t w;
 
 	for (; n > 0; text += w, n -= (size_t)w)
 		while ((w = write(fd, text, n)) < 0)
-			if (errno != EINTR)
+			if (errno == EAGAIN || errno == EWOULDBLOCK)
+				poll(&p, 1, -1);
+			else if (errno != EINTR)
 				return -1;
 	return 0;
 }
@@ -3842,6 +3845,7 @@ struct needle { /* a text that is waited for */
 struct shape { /* what a tap is to do; all zero: nothing */
 	struct dump *dump;
 	bool inward, outward; /* ... copies what is read, what is written */
+	bool apart;           /* ... each datagram from offset 0 on */
 	bool plain, escaped;  /* telnet: what is read, what is written */
 	bool crlf, lines;
 	int64_t interval;            /* nanoseconds between lines */
@@ -4112,6 +4116,7 @@ static size_t tap_receive(struct tap *t, int fd, char *buf, size_t n)
 	const struct shape *s = &t->shape;
 	size_t kept = 0;
 
+	t->read = s->apart ? 0 : t->read;
 	if (s->dump && s->inward)
 		dump_note(s->dump, '<', t->name, &t->read, buf, n);
 	for (size_t i = 0; s->plain && i < n; i++)
@@ -4146,14 +4151,22 @@ static const char *tap_encode(struct tap *t, const char *buf, size_t *n)
 	return t->room;
 }
 
-/* tap_sent(t, buf, n): they are written; when there may be more. */
-static void tap_sent(struct tap *t, const char *buf, size_t n)
+/* tap_send(t, buf, n): they are about to be written: before any answer. */
+static void tap_send(struct tap *t, const char *buf, size_t n)
+{
+	const struct shape *s = &t->shape;
+
+	t->written = s->apart ? 0 : t->written;
+	if (s->dump && s->outward)
+		dump_note(s->dump, '>', t->name, &t->written, buf, n);
+}
+
+/* tap_sent(t, n): they are written; when there may be more. */
+static void tap_sent(struct tap *t, size_t n)
 {
 	const struct shape *s = &t->shape;
 	int64_t least = now() - SECOND / SLICES;
 
-	if (s->dump && s->outward)
-		dump_note(s->dump, '>', t->name, &t->written, buf, n);
 	if (s->rate > 0)
 		t->due = (t->due > least ? t->due : least) +
 			(int64_t)n * SECOND / s->rate;
@@ -4346,9 +4359,9 @@ static enum outcome flow_put(struct flow *f, const char *buf, size_t n)
 		return flow_failed(NOT_WRITTEN);
 	add(&f->got, (long long)n - (long long)before);
 	flow_pause(f);
+	tap_send(f->tap, buf, n);
 	how = flow_write(f, buf, n);
-	if (how == ENDED)
-		tap_sent(f->tap, buf, n);
+	tap_sent(f->tap, n);
 	return how;
 }
 
@@ -4484,6 +4497,20 @@ static bool flow_rests(struct flow *f)
 	return poll(&p, 1, bulk_pause) == 0;
 }
 
+/* flow_flush(f, how): it ended like that; what is held of a line goes on. */
+static enum outcome flow_flush(struct flow *f, enum outcome how)
+{
+	struct why reason = why;
+	enum outcome last = ENDED;
+
+	if (how != NOT_WRITTEN && f->tap && f->tap->held > 0)
+		last = flow_put(f, f->tap->line, f->tap->held);
+	if (last != ENDED)
+		return last;
+	why = reason;
+	return how;
+}
+
 /*
  * flow_copy(f): read and write until the end.  A small buffer does, until a
  * read fills it: then a large one while the bulk lasts.
@@ -4516,9 +4543,7 @@ static enum outcome flow_copy(struct flow *f)
 			large = buffer_new(limit);
 	}
 	buffer_free(large, limit);
-	if (how == ENDED && f->tap && f->tap->held > 0)
-		how = flow_put(f, f->tap->line, f->tap->held);
-	return how;
+	return flow_flush(f, how);
 }
 
 /*
@@ -5150,11 +5175,26 @@ static int relay_limited(struct relay *r)
 }
 
 /*
+ * relay_say(r): with the lock held.  A text that was given is sent to its end,
+ * while that makes progress.
+ */
+static void relay_say(struct relay *r)
+{
+	struct clock still = { .limit = farewell };
+
+	while ((r->up_state == RUNNING || r->up_state == CLOSING) &&
+		!clock_passed(&still, flow_mark(&r->up)))
+		signal_wait(&r->changed, &r->lock, after(10 * MS));
+}
+
+/*
  * relay_sufficed(r): enough has come, or, with lack telling what, too little.
  * What was sent still gets some time to arrive.
  */
 static int relay_sufficed(struct relay *r, const char *lack)
 {
+	if (r->rules->send)
+		relay_say(r);
 	relay_undelivered(r, farewell);
 	return *lack ? fail("connection to %s: ended %s", r->rules->place, lack)
 		     : 0;
@@ -7907,14 +7947,14 @@ _Noreturn static void dump_failed(void)
 /* dump_file(o, name, fd): open it; -: standard error. */
 static int dump_file(const struct options *o, const char *name, int *fd)
 {
-	int how = O_WRONLY | O_CREAT | O_CLOEXEC;
+	int how = O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND;
 
 	*fd = -1;
 	if (!name)
 		return 0;
 	*fd = strcmp(name, "-") == 0
 		? STDERR_FILENO
-		: open(name, how | (o->append ? O_APPEND : O_TRUNC), 0666);
+		: open(name, how | (o->append ? 0 : O_TRUNC), 0666);
 	return *fd < 0 ? fail("cannot open %s:", name) : 0;
 }
 
@@ -7941,7 +7981,7 @@ static int dump_open(struct options *o)
  */
 static struct shape shape_of(const struct options *o, bool in, bool out)
 {
-	struct shape s = { .rate = o->rate };
+	struct shape s = { .rate = o->rate, .apart = o->udp };
 
 	if (o->dump) {
 		s.dump = o->dump;
@@ -9879,7 +9919,7 @@ static const struct option_spec specs[] = {
 	{ 0, NULL, NULL, "Proxies", NULL, NULL, NULL, 0, 0, 0 },
 	{ 'x', "proxy", "HOST[:PORT]", "connect through it", "+--+----+--oo+",
 		"+---", set_text, AT(proxy), 0, 0 },
-	{ 'X', "proxy-type", "4|5|connect", "SOCKS4a, SOCKS5 or HTTP",
+	{ 'X', "proxy-type", "TYPE", "4, 5 (SOCKS; default) or connect (HTTP)",
 		"+--+----+--oo+", "+---", set_proxy_type, 0, 0, 0 },
 	{ 0, "proxy-auth-file", "FILE", "where USER:PASSWORD for it is",
 		"+--+----+--oo+", "+---", set_text, AT(proxy_auth), 0, 0 },
@@ -9940,6 +9980,37 @@ static const char *const clashes[][2] = {
 	{ "fd-pass", "reset" },
 };
 
+/* What scripts for other netcats bring along, and what to write instead. */
+static const char *const foreign[][2] = {
+	{ "-D", "there is no SO_DEBUG here, leave it out" },
+	{ "-G", "networks drop source routes, leave it out" },
+	{ "-g", "networks drop source routes, leave it out" },
+	{ "-P", "write the user and password to SOCKCAT_PROXY_AUTH" },
+	{ "-r", "local ports are random anyway, leave it out" },
+	{ "-S", "there are no TCP MD5 signatures here" },
+	{ "-Z", "there is no DCCP here" },
+	{ "--lua-exec", "write --exec 'lua FILE'" },
+	{ "--proxy-auth", "use SOCKCAT_PROXY_AUTH or --proxy-auth-file" },
+	{ "--proxy-dns", "the proxy looks names up, leave it out" },
+	{ "--sctp", "there is no SCTP here, use socat" },
+	{ "--ssl", "there is no TLS here, use openssl s_client or socat" },
+	{ "--vsock", "there are no VM sockets here, use socat" },
+	/* Known here, but refused where another program takes them. */
+	{ "-k", "nc.traditional's -k is --keepalive here" },
+	{ "-m", "the lowest TTL of nc.openbsd cannot be set" },
+	{ "-s", "a listener's address is the operand host" },
+	{ "-W", "--recv-bytes counts the bytes of a stream" },
+};
+
+/* advice(text): what to write instead of text; empty: nothing is known. */
+static const char *advice(const char *text)
+{
+	for (size_t i = 0; i < COUNT(foreign); i++)
+		if (strncmp(text, foreign[i][0], strlen(foreign[i][0])) == 0)
+			return foreign[i][1];
+	return "";
+}
+
 /* What the command line said: which options, and how they were written. */
 struct given {
 	char text[SPECS][24]; /* `-k` or `--keep-open`; empty: not given */
@@ -9995,7 +10066,8 @@ static int option_refused(const struct option_spec *spec, const char *text,
 		with = o->unixsock && (!o->udp || (sock && sock[2] == '-'))
 			? "with -U"
 			: "with -u";
-	return fail_as(MISUSED, "%s makes no sense %s", text, with);
+	return fail_as(MISUSED, "%s makes no sense %s%s%s", text, with,
+		*advice(text) ? "; " : "", advice(text));
 }
 
 static int spec_named(const char *name)
@@ -10004,6 +10076,27 @@ static int spec_named(const char *name)
 		if (specs[i].name && strcmp(specs[i].name, name) == 0)
 			return i;
 	return -1;
+}
+
+static bool is_standard_error(const char *name)
+{
+	return name && strcmp(name, "-") == 0;
+}
+
+/* copies_check(o, g): the same for copies of the traffic. */
+static int copies_check(const struct options *o, const struct given *g)
+{
+	if (o->append && !o->output && !o->hex_dump)
+		return fail_as(MISUSED,
+			"--append-output makes no sense without -o or "
+			"--hex-dump");
+	if (o->background &&
+		(is_standard_error(o->output) ||
+			is_standard_error(o->hex_dump)))
+		return fail_as(MISUSED,
+			"%s makes no sense with a copy on standard error",
+			g->text[spec_named("background")]);
+	return 0;
 }
 
 /* options_check(o, g): refuse what has no effect or contradicts itself. */
@@ -10030,6 +10123,11 @@ static int options_check(const struct options *o, const struct given *g)
 		return fail_as(MISUSED,
 			"%s makes no sense %s but with -d and -o", g->text[a],
 			modes[mode].phrase);
+	a = spec_named("append-output");
+	if (g->text[a][0] && !o->output && !o->hex_dump)
+		return fail_as(MISUSED,
+			"%s makes no sense without -o or --hex-dump",
+			g->text[a]);
 	a = spec_named("no-reuseaddr");
 	if (g->text[a][0] && !o->listen && !o->port_text)
 		return fail_as(MISUSED, "%s makes no sense without -l or -p",
@@ -10116,7 +10214,7 @@ static int forward_parse(struct options *o)
 static int no_command(const struct options *o, const struct given *g)
 {
 	for (int i = 0; i < g->operands && o->echo && !o->unixsock; i++)
-		if (strpbrk(g->operand[i], "/ \t"))
+		if (g->operands > 2 || strpbrk(g->operand[i], "/ \t"))
 			return fail_as(MISUSED,
 				"-e means echo and takes no "
 				"command: \"%s\"; to run one, use -c",
@@ -10180,8 +10278,12 @@ static int operands_find(const struct options *o, const struct given *g,
 
 	*host = *port = NULL;
 	if (g->operands > most)
-		return fail_as(MISUSED, "\"%s\" is one operand too many",
-			g->operand[most]);
+		return fail_as(MISUSED, "\"%s\" is one operand too many%s",
+			g->operand[most],
+			o->zero ? "; write several ports as 22,80"
+				: o->recv_only
+				? "; -d takes no time, --delay does"
+				: "");
 	if (g->operands == 2) {
 		*host = bracketless(g->operand[0]);
 		*port = g->operand[1];
@@ -10338,14 +10440,17 @@ static size_t distance(const char *a, const char *b)
 	return row[n];
 }
 
-/* unknown_option(text): the error, with the nearest name if one is near. */
+/* unknown_option(text): the error, with what to write if that is known. */
 static int unknown_option(const char *text)
 {
 	char name[32];
 	size_t n = strcspn(text + 2, "="), best = 4, d;
 	const char *nearest = NULL;
 
-	if (n >= sizeof(name))
+	if (*advice(text))
+		return fail_as(MISUSED, "unknown option %.*s; %s", (int)n + 2,
+			text, advice(text));
+	if (n >= sizeof(name) || text[1] != '-')
 		return fail_as(MISUSED, "unknown option %s", text);
 	memcpy(name, text + 2, n);
 	name[n] = '\0';
@@ -10448,7 +10553,7 @@ static int option_error(int c, const char *written)
 			specs[optopt - LONG_ONLY].name, written);
 	if (is_long)
 		return unknown_option(written);
-	return fail_as(MISUSED, "unknown option -%c", optopt);
+	return unknown_option((char[]){ '-', (char)optopt, '\0', '\0' });
 }
 
 /*
@@ -10518,9 +10623,15 @@ static int options_parse(
 	memset(g, 0, sizeof(*g));
 	if (options_read(o, g, argc, argv) < 0)
 		return -1;
+	if (g->operands > 0 &&
+		strcmp(g->text[spec_named("version")], "-V") == 0)
+		return fail_as(MISUSED,
+			"-V is the version and takes no routing table: \"%s\"",
+			g->operand[0]);
 	if (g->text[spec_named("help")][0] || g->text[spec_named("version")][0])
 		return 0;
-	if (forward_parse(o) < 0 || options_check(o, g) < 0)
+	if (forward_parse(o) < 0 || options_check(o, g) < 0 ||
+		copies_check(o, g) < 0)
 		return -1;
 	options_settle(o);
 	if ((o->unixsock ? operands_of_unix(o, g) : operands_of_ip(o, g)) < 0)

@@ -194,7 +194,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 @test "an option without its argument" {
 	local name
 
-	for name in -s -p -c -m -q -w -I -O -T -M; do
+	for name in -s -p -c -m -q -w -I -O -T -M -W -i -o -x -X; do
 		misuse "$name" argument 127.0.0.1 1 "$name"
 		misuse "$name" argument 127.0.0.1 1 "-v${name#-}"
 	done
@@ -202,7 +202,9 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	    --max-conns --count --quit --drain --retry --wait \
 	    --idle-timeout --max-time --rcvbuf --sndbuf --backlog --tos --ttl \
 	    --mode --allow --deny --allowfile --denyfile --port-file \
-	    --ready-fd; do
+	    --ready-fd --parallel --send --expect --recvlimit --recv-bytes \
+	    --interval --delay --rate --output --hex-dump --interface \
+	    --proxy --proxy-type --proxy-auth-file; do
 		misuse "$name" argument 127.0.0.1 1 "$name"
 	done
 	misuse -s empty -s '' 127.0.0.1 1
@@ -215,6 +217,11 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	misuse --port-file empty -l --port-file '' 0
 	misuse --udp 5 --udp=5 127.0.0.1 1
 	misuse --help 3 --help=3
+	misuse --fd-pass 3 --fd-pass=3 127.0.0.1 1
+	misuse --crlf 3 --crlf=3 127.0.0.1 1
+	misuse --expect empty --expect '' 127.0.0.1 1
+	misuse --send twice --send a --send b 127.0.0.1 1
+	misuse --expect twice --expect a --expect b 127.0.0.1 1
 	misuse --no-keepalive 3 --no-keepalive=3 127.0.0.1 1
 	none_wrong
 }
@@ -329,6 +336,12 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	misuse --count -k -l --count 3 1
 	misuse -m -k -l -m 3 1
 	misuse --mode -U -l --mode 600 1
+	misuse --append-output -o --append-output 127.0.0.1 1
+	misuse --proxy-type -x --proxy-type 5 127.0.0.1 1
+	misuse --send-only --expect --send-only --expect a 127.0.0.1 1
+	misuse -W --expect -uW 3 --expect a 127.0.0.1 1
+	misuse -F -o -F -o file 127.0.0.1 1
+	misuse -lk --send -lk --send a 127.0.0.1 0
 	misuse --no-reuseaddr -p --no-reuseaddr 127.0.0.1 1
 	none_wrong
 }
