@@ -170,3 +170,16 @@ files() {
 		"$T/chart"
 	grep -qF '(test/bench/speed.svg)' "$top/README.md"
 }
+
+@test "README: the sections and functions it names are the source's" {
+	sed -nE 's/^ \* ---- ([a-z ]+) -+$/\1/p' "$top/sockcat.c" >"$T/want"
+	awk '/^## / { on = $0 == "## Read it" } on' "$top/README.md" |
+		tr '\n' ' ' >"$T/text"
+	grep -oE 'to bottom: [^.]*' "$T/text" | sed 's/^to bottom: //' |
+		sed 's/, */\n/g' >"$T/got"
+	diff -u "$T/want" "$T/got"
+	for name in $(grep -oE '`[a-z_]+`' "$T/text" | tr -d '`'); do
+		grep -qE "^(static )?[a-z].*[ *]$name\(" "$top/sockcat.c" ||
+			fail "there is no $name"
+	done
+}
