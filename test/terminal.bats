@@ -6,6 +6,8 @@
 # shellcheck disable=SC2154 # python, status: the helpers set them
 load helpers
 
+completions=$BATS_TEST_DIRNAME/../completions
+
 setup() {
 	helpers_setup
 	need tmux
@@ -23,23 +25,50 @@ teardown() {
 	helpers_teardown
 }
 
-# terminal: a shell in a terminal of 100 by 40, with the program as `sockcat'.
+# terminal [SHELL]: one (bash) in a terminal of 100 by 40, with the program as
+# `sockcat' and its completions.
 terminal() {
+	local run
+
 	mkdir -p "$T/bin"
 	ln -sf "$SOCKCAT" "$T/bin/sockcat"
-	cat >"$T/rc" <<-END
-		PATH=$T/bin:\$PATH
-		PS1='ready\$ '
-		set +o history
-		bind 'set enable-bracketed-paste off'
-		cd '$T'
-	END
+	case ${1:-bash} in
+	bash)
+		cat >"$T/rc" <<-END
+			PS1='ready\$ '
+			set +o history
+			bind 'set enable-bracketed-paste off'
+			source '$completions/sockcat.bash'
+		END
+		run="bash --noprofile --rcfile '$T/rc' -i"
+		;;
+	zsh)
+		cat >"$T/.zshrc" <<-END
+			PROMPT='ready\$ '
+			unsetopt promptsp
+			unset zle_bracketed_paste
+			fpath=('$completions' \$fpath)
+			autoload -Uz compinit
+			compinit -u -D
+		END
+		run="zsh -d -i"
+		;;
+	fish)
+		cat >"$T/rc" <<-END
+			set -g fish_greeting
+			function fish_prompt; echo -n 'ready\$ '; end
+			source '$completions/sockcat.fish'
+		END
+		run="fish --no-config -C 'source $T/rc'"
+		;;
+	esac
 	(
 		unset TMUX
 		_close_fds
-		exec "${prefix[@]}" env TERM=screen tmux -S "$tmux" \
-		    -f /dev/null new-session -d -x 100 -y 40 \
-		    "exec bash --noprofile --rcfile '$T/rc' -i"
+		cd "$T" || exit
+		exec "${prefix[@]}" env TERM=screen HOME="$T" ZDOTDIR="$T" \
+		    PATH="$T/bin:$PATH" tmux -S "$tmux" -f /dev/null \
+		    new-session -d -x 100 -y 40 "exec $run"
 	)
 	shows '^ready\$$'
 }
@@ -272,6 +301,28 @@ _runs() {
 	done
 }
 
+@test "terminal: made raw by its owner, every key goes out at once as a byte" {
+	feed srv
+	listen_with - srv 127.0.0.1 0
+	terminal
+	enter "stty raw -echo; sockcat 127.0.0.1 $PORT; stty sane"
+	wait_line srv.err '^Connection received'
+	keys -l 'k'
+	wait_size srv.out 1
+	for key in C-c C-d C-z Escape Enter; do
+		n=$(wc -c <"$T/srv.out")
+		keys $key
+		wait_size srv.out $((n + 1))
+	done
+	printf 'k\003\004\032\033\r' | cmp - "$T/srv.out"
+	# The other end is what ends it.
+	send_to srv 'bye'
+	end_of srv
+	ended srv 0
+	shows 'bye'
+	at_prompt 0
+}
+
 @test "terminal: -C and --chat for people who type" {
 	listen srv -v 127.0.0.1 0
 	terminal
@@ -330,4 +381,48 @@ _runs() {
 	[ "$status" -eq 1 ] || fail "$(cat -v "$T/out")"
 	# The terminal puts a CR before each LF; there is no other.
 	LC_ALL=C not grep -qP '\r.' "$T/out"
+}
+
+# completes TYPED SHOWN: after a tab the line that was typed is the other one.
+completes() {
+	keys -l "sockcat $1"
+	shows "^ready\\$ sockcat $1\$"
+	keys Tab
+	# What is typed next stands behind what was completed.
+	keys -l X
+	shows "^ready\\$ sockcat $2X\$"
+	keys C-e C-u
+	shows '^ready\$$'
+}
+
+# completes_in SHELL: what a tab does in it.  What is offered at all is asked
+# of its completion in manual.bats.
+completes_in() {
+	: >"$T/socket.one"
+	: >"$T/capture"
+	terminal "$1"
+	completes '--forw' "--forward[ =]?"
+	completes '-l --keep-o' '-l --keep-open ?'
+	completes '-z --lis' '-z --lis'
+	completes '-T lowc' '-T lowcost ?'
+	completes '--tos=throu' '--tos=throughput ?'
+	completes '--output=capt' '--output=capture ?'
+	completes '-U sock' '-U socket\.one ?'
+	completes '--hex-dump capt' '--hex-dump capture ?'
+	completes '--forward unix:sock' '--forward unix:socket\.one ?'
+	completes '-X conn' '-X connect ?'
+}
+
+@test "terminal: a tab in bash" {
+	completes_in bash
+}
+
+@test "terminal: a tab in zsh" {
+	need zsh
+	completes_in zsh
+}
+
+@test "terminal: a tab in fish" {
+	need fish
+	completes_in fish
 }
