@@ -305,7 +305,7 @@ _runs() {
 	feed srv
 	listen_with - srv 127.0.0.1 0
 	terminal
-	enter "stty raw -echo; sockcat 127.0.0.1 $PORT; stty sane"
+	enter "stty raw -echo; sockcat 127.0.0.1 $PORT; s=\$?; stty sane; echo over-\$s"
 	wait_line srv.err '^Connection received'
 	keys -l 'k'
 	wait_size srv.out 1
@@ -320,7 +320,7 @@ _runs() {
 	end_of srv
 	ended srv 0
 	shows 'bye'
-	at_prompt 0
+	shows 'over-0$'
 }
 
 @test "terminal: -C and --chat for people who type" {
