@@ -106,7 +106,7 @@ at_prompt() {
 	shows "^status=$1\$"
 }
 
-@test "terminal: lines go out when they are ended, edited as the terminal does" {
+@test "lines go out when they are ended, edited as the terminal does" {
 	feed srv
 	listen_with - srv 127.0.0.1 0
 	terminal
@@ -140,7 +140,7 @@ at_prompt() {
 	ended srv 0
 }
 
-@test "terminal: ^C ends a session, a wait and a listener, and the shell goes on" {
+@test "^C ends a session, a wait and a listener, and the shell goes on" {
 	listen srv -k 127.0.0.1 0
 	full_backlog
 	closed=$PORT
@@ -171,7 +171,7 @@ _runs() {
 	    '#{pane_current_command}' 3>&-)" = sockcat ]
 }
 
-@test "terminal: ^Z stops it, fg and bg go on, nothing is lost" {
+@test "^Z stops it, fg and bg go on, nothing is lost" {
 	feed srv
 	listen_with - srv 127.0.0.1 0
 	terminal
@@ -211,7 +211,7 @@ _runs() {
 	at_prompt 0
 }
 
-@test "terminal: a job in the background does not stop" {
+@test "a job in the background does not stop" {
 	feed srv
 	listen_with - srv -k 127.0.0.1 0
 	terminal
@@ -240,7 +240,7 @@ _runs() {
 	shows '^status=143$'
 }
 
-@test "terminal: a peer that ends ends the session of who sits there" {
+@test "a peer that ends ends the session of who sits there" {
 	terminal
 	for kind in client listener unix; do
 		case $kind in
@@ -282,7 +282,7 @@ _runs() {
 	done
 }
 
-@test "terminal: its settings are what they were" {
+@test "its settings are what they were" {
 	listen srv -k -e 127.0.0.1 0
 	terminal
 	enter 'stty -a >before'
@@ -301,7 +301,7 @@ _runs() {
 	done
 }
 
-@test "terminal: made raw by its owner, every key goes out at once as a byte" {
+@test "made raw by its owner, every key goes out at once as a byte" {
 	feed srv
 	listen_with - srv 127.0.0.1 0
 	terminal
@@ -323,7 +323,7 @@ _runs() {
 	shows 'over-0$'
 }
 
-@test "terminal: -C and --chat for people who type" {
+@test "-C and --chat for people who type" {
 	listen srv -v 127.0.0.1 0
 	terminal
 	enter "sockcat -C 127.0.0.1 $PORT"
@@ -351,7 +351,7 @@ _runs() {
 	at_prompt 130
 }
 
-@test "terminal: what a peer sends is data, also to a terminal" {
+@test "what a peer sends is data, also to a terminal" {
 	printf 'a\033[31mred\033[0m\033]2;title\007\177\200\377\r\0z\n' >"$T/bytes"
 	peer_py srv source.py --file "$T/bytes"
 	in_pty --all "$SOCKCAT" 127.0.0.1 "$PORT" >"$T/out" 3>&-
@@ -365,7 +365,7 @@ _runs() {
 	grep -q $'\033\\[31mred' "$T/colours"
 }
 
-@test "terminal: messages are printable whatever they name" {
+@test "messages are printable whatever they name" {
 	evil=$'\033]2;owned\007\033[31m\r\xff'
 	in_pty --all "$SOCKCAT" -w 5 "host$evil" 80 >"$T/out" 3>&- || :
 	in_pty --all "$SOCKCAT" 127.0.0.1 "80$evil" >>"$T/out" 3>&- || :
@@ -413,16 +413,16 @@ completes_in() {
 	completes '-X conn' '-X connect ?'
 }
 
-@test "terminal: a tab in bash" {
+@test "a tab in bash" {
 	completes_in bash
 }
 
-@test "terminal: a tab in zsh" {
+@test "a tab in zsh" {
 	need zsh
 	completes_in zsh
 }
 
-@test "terminal: a tab in fish" {
+@test "a tab in fish" {
 	need fish
 	completes_in fish
 }
