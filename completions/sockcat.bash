@@ -273,10 +273,11 @@ _sockcat() {
 		if [ "$word" = : ]; then
 			# The shell splits a word at its colons.
 			value=${COMP_WORDS[i - 1]}:
+		elif [ "$word" = = ]; then
+			# And at =; after --keepalive it is not known.
+			value=${value:-=}
 		elif [ -n "$value" ]; then
 			value=
-		elif [ "$word" = = ]; then
-			value='='	# of --keepalive=...
 		elif [ -n "$only_operands" ]; then
 			operands=$((operands + 1))
 		elif [ "$word" = -- ]; then
@@ -287,7 +288,11 @@ _sockcat() {
 			operands=$((operands + 1))
 		fi
 	done
-	if [ "$cur" = = ] || [ "$cur" = : ]; then
+	if [ "$cur" = = ]; then
+		cur=
+		value=${value:-=}
+	fi
+	if [ "$cur" = : ]; then
 		return
 	elif [ -n "$value" ]; then
 		_sockcat_values "$value"

@@ -614,6 +614,10 @@ house	demo	make demo
 house	check	make check
 house	install	make install
 house	uninstall	make uninstall
+house	some	make check TESTS=test/relay.bats
+house	all	make check-all
+house	lint	make lint
+house	bench	make bench ROWS=echo-100
 '
 
 # displays: the displays with examples of both pages, an empty line between.
@@ -1140,7 +1144,16 @@ both_follow() {
 	[ -z "$(find "$DESTDIR" -type f)" ]
 
 	# The tests are what is running already; that make knows how is all.
-	run limited "MAKEFLAGS=-n $(cmd check)"
-	[ "$status" -eq 0 ]
-	[[ $output == *test/run* ]]
+	for role in check some all lint bench; do
+		run limited "MAKEFLAGS=-n $(cmd $role)"
+		[ "$status" -eq 0 ] || fail "$(cmd $role): $output"
+		case $role in
+		all) [[ $output == *run-portable* ]] ;;
+		lint) [[ $output == *test/lint* ]] ;;
+		bench) [[ $output == *test/bench/run* ]] ;;
+		*) [[ $output == *test/run* ]] ;;
+		esac
+	done
+	run limited "MAKEFLAGS=-n $(cmd some)"
+	[[ $output == *"test/run test/relay.bats"* ]]
 }
