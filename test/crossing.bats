@@ -252,10 +252,10 @@ as_before() {
 		wait_line "$name.err" received
 	done
 	link left down
-	for name in "${!modes[@]}"; do
+	for name in echo relay exec; do
 		wait_for 30 as_before "$name"
 	done
-	wait_line onward.err "failed: ($LATE|$AWAY)"
+	wait_line onward.err "failed: ($LATE|$AWAY)" 30
 	link left up
 	for name in "${!modes[@]}"; do
 		alive "$name"

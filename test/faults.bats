@@ -338,11 +338,11 @@ size() {
 		}
 		files=$(open_files srv)
 		pass $((n / 8))
-		wait_for 20 no_more open_files $((files + 2))
+		wait_for 20 no_more open_files $((files + 12))
 		wait_for 20 no_more threads 12
 		memory=$(size srv VmRSS)
 		pass "$n"
-		wait_for 20 no_more open_files $((files + 2))
+		wait_for 20 no_more open_files $((files + 12))
 		wait_for 20 no_more threads 12
 		# A hub's ring fills by and by.
 		[ "$mode" != -b ] || memory=$((memory + 5000))
