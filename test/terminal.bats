@@ -70,7 +70,7 @@ terminal() {
 		    PATH="$T/bin:$PATH" tmux -S "$tmux" -f /dev/null \
 		    new-session -d -x 100 -y 40 "exec $run"
 	)
-	shows '^ready\$$'
+	prompt
 }
 
 # enter TEXT: as it is, then Enter; keys NAME...: by tmux's names.
@@ -99,9 +99,19 @@ _on_screen() {
 	((n >= $2))
 }
 
-# at_prompt STATUS: the shell has the terminal again, the last command ended
-# with that status.
+# prompt: wait until the shell has the terminal again; what is typed before
+# may still be read by what it has run.
+prompt() {
+	wait_for 20 _prompt
+}
+
+_prompt() {
+	[ "$(screen | sed '/^$/d' | tail -n 1)" = 'ready$' ]
+}
+
+# at_prompt STATUS: the last command ended with that status.
 at_prompt() {
+	prompt
 	enter 'echo "status=$?"'
 	shows "^status=$1\$"
 }
@@ -155,7 +165,7 @@ at_prompt() {
 		keys -l 'half a line'
 		shows '^half a line$'
 		keys C-c
-		shows '^ready\$$'
+		prompt
 		at_prompt 130
 		keys C-l
 		wait_for 10 not _on_screen status 1
@@ -270,7 +280,7 @@ _runs() {
 		enter "from $kind"
 		wait_line srv.out "^from $kind\$"
 		keys -l 'never ended'
-		send_to srv 'and over'
+		send_to srv $'and over\n'
 		end_of srv
 		shows 'and over'
 		ended srv 0
@@ -291,7 +301,7 @@ _runs() {
 		enter "hear $end"
 		shows "^hear $end\$" 2
 		keys $end
-		shows '^ready\$$'
+		prompt
 		enter 'stty -a >after; echo over-$((1 + 1))'
 		shows '^over-2$'
 		[ $end != C-z ] || enter 'kill -9 %1'
@@ -333,7 +343,7 @@ _runs() {
 	printf 'EHLO me\r\n' | cmp - "$T/srv.out"
 	keys C-c
 	wait_exit srv
-	shows '^ready\$$'
+	prompt
 
 	enter "sockcat -v -l --chat 127.0.0.1 0 2>chat.err"
 	wait_line chat.err '^Listening on '
@@ -392,7 +402,7 @@ completes() {
 	keys -l X
 	shows "^ready\\$ sockcat $2X\$"
 	keys C-e C-u
-	shows '^ready\$$'
+	prompt
 }
 
 # completes_in SHELL: what a tab does in it.  What is offered at all is asked
