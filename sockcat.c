@@ -91,6 +91,8 @@ enum {
 	DATAGRAMS_SIZE = 4 * 1024 * 1024, /* wanted of a listener's queue */
 	DELIVERY = 256 * 1024,            /* bytes to one laggard in one go */
 	PARTS = 32,                       /* messages sent in one call */
+	READY = 64,                       /* descriptors told of in one call */
+	KEEPERS = 4,                      /* threads that keep ways at rest */
 	PORTS = 65536,                    /* from 0 */
 };
 
@@ -127,6 +129,7 @@ static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 
 #if defined(__linux__) && !defined(PORTABLE)
 #include <sched.h>
+#include <sys/epoll.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 
@@ -270,6 +273,59 @@ static ssize_t move_file(int from, int to, size_t n)
 	return sendfile(to, from, NULL, n);
 }
 
+/*
+ * A set of descriptors that wait together, at a cost that does not grow with
+ * their number: set_new() opens one, -1: there is none; set_add(set, fd, of)
+ * has it tell of what fd brings; set_change(set, fd, of, reads) of errors
+ * alone, or again of what it told.  set_wait(set, of) is how many have
+ * something.
+ */
+static int set_new(void)
+{
+	return epoll_create1(EPOLL_CLOEXEC);
+}
+
+static int set_add(int set, int fd, void *of)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = of };
+
+	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &e);
+}
+
+static void set_change(int set, int fd, void *of, bool reads)
+{
+	struct epoll_event e = { .events = reads ? EPOLLIN : 0,
+		.data.ptr = of };
+
+	(void)epoll_ctl(set, EPOLL_CTL_MOD, fd, &e);
+}
+
+static void set_remove(int set, int fd)
+{
+	struct epoll_event none = { .events = 0 };
+
+	(void)epoll_ctl(set, EPOLL_CTL_DEL, fd, &none);
+}
+
+static int set_wait(int set, void *of[READY])
+{
+	struct epoll_event e[READY];
+	int n = epoll_wait(set, e, READY, -1);
+
+	for (int i = 0; i < n; i++)
+		of[i] = e[i].data.ptr;
+	return n;
+}
+
+/* processors(): how many this process may use. */
+static int processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
+							    : 1;
+}
+
 /* process_watch(pid): a descriptor that is readable once it has ended. */
 static int process_watch(pid_t pid)
 {
@@ -386,6 +442,38 @@ static int process_watch(pid_t pid)
 {
 	(void)pid;
 	return -1;
+}
+
+static int set_new(void)
+{
+	return -1;
+}
+
+static int set_add(int set, int fd, void *of)
+{
+	(void)set, (void)fd, (void)of;
+	return -1;
+}
+
+static void set_change(int set, int fd, void *of, bool reads)
+{
+	(void)set, (void)fd, (void)of, (void)reads;
+}
+
+static void set_remove(int set, int fd)
+{
+	(void)set, (void)fd;
+}
+
+static int set_wait(int set, void *of[READY])
+{
+	(void)set, (void)of;
+	return -1;
+}
+
+static int processors(void)
+{
+	return 1;
 }
 
 /*
@@ -2364,15 +2452,18 @@ static int sock_bind_local(int fd, const struct target *t,
 	return 0;
 }
 
+enum { CONNECTED, CONNECTING };
+
 /*
- * sock_connect(fd, t, p, a, deadline): begin to connect.  A stream over IP
- * goes on in the background.  A Unix one waits for room in the backlog, which
- * only a blocking connect does.  A datagram socket stays unconnected toward
- * groups and broadcast addresses, whose answers come from elsewhere; the
- * kernel tells a broadcast address by EACCES.
+ * sock_connect(fd, t, p, a, deadline, alone): connect, or begin to.  A stream
+ * over IP goes on in the background, unless it is alone and has no deadline:
+ * nothing else could be done meanwhile.  A Unix one waits for room in the
+ * backlog, which only a blocking connect does.  A datagram socket stays
+ * unconnected toward groups and broadcast addresses, whose answers come from
+ * elsewhere; the kernel tells a broadcast address by EACCES.
  */
 static int sock_connect(int fd, const struct target *t, const struct prefs *p,
-	const struct addr *a, int64_t deadline)
+	const struct addr *a, int64_t deadline, bool alone)
 {
 	int64_t left = deadline == NEVER ? 0 : deadline - now();
 
@@ -2383,11 +2474,12 @@ static int sock_connect(int fd, const struct target *t, const struct prefs *p,
 		return 0;
 	if (t->path && left > 0)
 		sock_timeouts(fd, left);
-	else if (!t->path && t->type == SOCK_STREAM)
+	else if (!t->path && t->type == SOCK_STREAM &&
+		(!alone || deadline < NEVER))
 		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 	while (connect(fd, &a->sa, a->len) < 0) {
-		if (errno == EINPROGRESS)
-			return 0;
+		if (errno == EINPROGRESS || errno == EALREADY)
+			return CONNECTING;
 		if (errno == EAGAIN && t->path && left > 0) {
 			errno = ETIMEDOUT;
 			return -1;
@@ -2462,7 +2554,7 @@ static int probe_send(int fd, const struct bytes *probe, const struct addr *a)
  */
 static bool race_start(struct race *r)
 {
-	int which = r->next++, fd;
+	int which = r->next++, fd, state;
 	const struct addr *a = &r->list->at[which];
 	const struct target *t = r->target;
 	const struct bytes *probe = r->prefs->probe;
@@ -2483,15 +2575,17 @@ static bool race_start(struct race *r)
 		close(fd);
 		return false;
 	}
-	if (sock_connect(fd, t, r->prefs, a, r->deadline) < 0 ||
-		(probe && probe_send(fd, probe, a) < 0)) {
+	state = sock_connect(
+		fd, t, r->prefs, a, r->deadline, r->list->count == 1);
+	if (state < 0 || (probe && probe_send(fd, probe, a) < 0)) {
 		race_failed(r, which, errno);
 		close(fd);
 		return true;
 	}
 	r->which[r->running] = which;
-	r->fd[r->running++] =
-		(struct pollfd){ .fd = fd, .events = probe ? POLLIN : POLLOUT };
+	r->fd[r->running++] = (struct pollfd){ .fd = fd,
+		.events = probe ? POLLIN : POLLOUT,
+		.revents = !probe && state == CONNECTED ? POLLOUT : 0 };
 	return true;
 }
 
@@ -2566,7 +2660,8 @@ static int race_run(struct race *r, struct addr *peer)
 			? next_start
 			: r->deadline;
 		before = r->running;
-		if (poll(r->fd, (nfds_t)r->running, poll_time(until)) > 0)
+		if ((r->running == 1 && r->fd[0].revents) ||
+			poll(r->fd, (nfds_t)r->running, poll_time(until)) > 0)
 			fd = race_look(r, peer);
 		else if (now() >= r->deadline) {
 			race_failed(r, r->which[r->running - 1], ETIMEDOUT);
@@ -3940,6 +4035,7 @@ struct end {
 	void *arg;                                 /* of gate and take */
 	struct bytes *text; /* TEXT: what is left of it */
 	size_t most;        /* bytes it takes in one piece; 0: any number */
+	int flags;          /* STREAM: MSG_DONTWAIT: it never waits */
 };
 
 /* nothing_taken: a sink for what nobody wants. */
@@ -3978,7 +4074,7 @@ static ssize_t end_read(const struct end *e, char *buf, size_t size)
 	if (e->gate)
 		e->gate(e->arg);
 	if (e->kind == STREAM)
-		return recv(e->fd, buf, size, 0);
+		return recv(e->fd, buf, size, e->flags);
 	if (e->kind == CONSOLE || e->kind == PIPE)
 		return read(e->fd, buf, size);
 	if (e->kind == TEXT)
@@ -4000,7 +4096,7 @@ static ssize_t end_write(const struct end *e, const char *buf, size_t n)
 		bar_end();
 	if (e->kind == CONSOLE || e->kind == PIPE)
 		return write(e->fd, buf, n);
-	return send(e->fd, buf, n, 0);
+	return send(e->fd, buf, n, e->flags);
 }
 
 /*
@@ -4863,7 +4959,8 @@ struct flow {
 	atomic_bool stop;      /* it is to end at once */
 	atomic_bool paused;    /* by its tap */
 	struct tap *tap;       /* what its bytes go through; NULL: nothing */
-	bool lean;             /* one of many: no large buffer at rest */
+	bool lean;             /* one of many: no large buffer at rest ... */
+	bool kept;             /* ... and no thread: a pump has bulk only */
 };
 
 enum outcome {
@@ -4901,6 +4998,8 @@ static bool flow_blocked(struct flow *f, const struct end *e, short events)
 		{ .fd = f->wake, .events = POLLIN } };
 	bool over;
 
+	if (e->flags & MSG_DONTWAIT)
+		return false;
 	if (e->kind == CONSOLE) {
 		atomic_store(&f->stuck, events == POLLOUT);
 		poll(p, 1, -1);
@@ -5458,15 +5557,19 @@ static enum outcome flow_until_bulk(struct flow *f, bool *over)
 	return how;
 }
 
-/* flow_sparing(f): one of many; it has a pipe only while there is a bulk. */
+/*
+ * flow_sparing(f): one of many; it has a pipe only while there is a bulk.  One
+ * that is kept elsewhere while it rests comes with a bulk, and goes after it.
+ */
 static enum outcome flow_sparing(struct flow *f)
 {
 	enum outcome how = RESTED;
 	int own[2];
-	bool over = true;
+	bool over = false;
 
 	while (how == RESTED) {
-		how = flow_until_bulk(f, &over);
+		if (!f->kept)
+			how = flow_until_bulk(f, &over);
 		if (over)
 			return how;
 		if (flow_way(f) != THROUGH || pipe_new(own) < 0)
@@ -5474,7 +5577,11 @@ static enum outcome flow_sparing(struct flow *f)
 		how = flow_through(f, own, &over);
 		close(own[0]);
 		close(own[1]);
+		if (how == RESTED && f->kept)
+			return how;
 	}
+	if (how == RESTED)
+		how = ENDED;
 	return over || how != ENDED ? how : flow_copy(f);
 }
 
@@ -5978,9 +6085,13 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 }
 
 /*
- * A bridge moves bytes between two connected streams, one way on the calling
- * thread.  An end is passed on as a FIN; a failure of one stream breaks the
- * bridge, so that the owner can reset the other.
+ * A bridge moves bytes between two connected streams, each way on a thread.
+ * An end is passed on as a FIN; a failure of one stream breaks the bridge, so
+ * that the owner can reset the other.
+ *
+ * A way at rest needs no thread where the system can wait for many: a keeper
+ * has it, which carries what is small and never waits.  A bulk, a reader that
+ * is slow, or an end that has to be watched gets a thread until that is over.
  */
 struct bridge {
 	int fd[2];
@@ -5992,6 +6103,10 @@ struct bridge {
 	pthread_cond_t changed;
 	bool ended[2]; /* whose end is passed on, or about to be */
 	bool over[2];
+	bool kept[2];         /* which belong to the keeper ... */
+	int keeper;           /* ... with this set */
+	struct bytes left[2]; /* what it has read and could not write */
+	void (*done)(struct bridge *); /* called when all is over, or NULL */
 	bool broken;    /* a stream failed: why tells the reason ... */
 	int culprit;    /* ... and this which of them it was */
 	bool dismissed; /* nobody reads where the other way leads */
@@ -6008,6 +6123,13 @@ static bool stream_failed(int fd)
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLNVAL));
 }
 
+/* bridge_wake(b, i): have a keeper look at way i; with the lock held. */
+static void bridge_wake(struct bridge *b, int i)
+{
+	if (b->kept[i])
+		set_change(b->keeper, b->fd[i], &b->way[i], true);
+}
+
 /*
  * bridge_stop(b): both ways are to end, as soon as a timeout lets them look;
  * with the lock held.
@@ -6016,6 +6138,8 @@ static void bridge_stop(struct bridge *b)
 {
 	atomic_store(&b->way[0].stop, true);
 	atomic_store(&b->way[1].stop, true);
+	for (int i = 0; i < 2; i++)
+		bridge_wake(b, i);
 	pthread_cond_broadcast(&b->changed);
 }
 
@@ -6131,11 +6255,12 @@ static void bridge_watch(struct bridge *b, int i)
 		bridge_leave(b, !i);
 }
 
-/* bridge_move(b, i): way i, to its end, which is passed on. */
-static void bridge_move(struct bridge *b, int i)
+/*
+ * bridge_pass(b, i, how): what the end of way i means; a clean one is passed
+ * on.
+ */
+static enum outcome bridge_pass(struct bridge *b, int i, enum outcome how)
 {
-	enum outcome how = pump(&b->way[i]);
-
 	if (b->lenient && i == 1 && how == NOT_READ)
 		how = ENDED;
 	if (b->lenient && i == 0 && how == NOT_WRITTEN)
@@ -6149,14 +6274,84 @@ static void bridge_move(struct bridge *b, int i)
 	if (how == ENDED && shutdown(b->fd[!i], SHUT_WR) < 0 &&
 		errno != ENOTCONN)
 		how = flow_failed(NOT_WRITTEN);
-	if (how == ENDED)
-		bridge_watch(b, i);
+	return how;
+}
+
+/*
+ * bridge_over(b, i, how): way i is over.  True when the other one is as well,
+ * and nobody waits for that: b is the caller's now.
+ */
+static bool bridge_over(struct bridge *b, int i, enum outcome how)
+{
+	bool last;
+
 	pthread_mutex_lock(&b->lock);
 	b->over[i] = true;
+	b->kept[i] = false;
 	if (how == NOT_READ || how == NOT_WRITTEN)
 		bridge_break(b, how == NOT_READ ? i : !i);
+	else if (b->ended[!i])
+		bridge_wake(b, !i);
+	last = b->over[!i] && b->done;
 	pthread_cond_broadcast(&b->changed);
 	pthread_mutex_unlock(&b->lock);
+	return last;
+}
+
+/* bridge_pump(b, i): way i, with what a keeper has left of it first. */
+static enum outcome bridge_pump(struct bridge *b, int i)
+{
+	struct bytes left = b->left[i];
+	enum outcome how = ENDED;
+
+	b->left[i].at = NULL;
+	if (left.at)
+		how = flow_write(&b->way[i], left.at, left.size);
+	free(left.at);
+	return how == ENDED ? pump(&b->way[i]) : how;
+}
+
+/* bridge_keep(b, i): leave way i to the keeper; false when that cannot be. */
+static bool bridge_keep(struct bridge *b, int i)
+{
+	struct flow *f = &b->way[i];
+
+	f->from.flags = f->to.flags = MSG_DONTWAIT;
+	pthread_mutex_lock(&b->lock);
+	b->kept[i] = true;
+	pthread_mutex_unlock(&b->lock);
+	/* From here on it is the keeper's.  One to be stopped can be read. */
+	if (set_add(b->keeper, b->fd[i], f) == 0)
+		return true;
+	pthread_mutex_lock(&b->lock);
+	b->kept[i] = false;
+	pthread_mutex_unlock(&b->lock);
+	f->kept = false;
+	f->from.flags = f->to.flags = 0;
+	return false;
+}
+
+/* bridge_move(b, i): way i, to its end, which is passed on. */
+static void bridge_move(struct bridge *b, int i)
+{
+	enum outcome how = ENDED;
+
+	if (!b->ended[i]) {
+		while ((how = bridge_pump(b, i)) == RESTED)
+			if (bridge_keep(b, i))
+				return;
+		how = bridge_pass(b, i, how);
+	}
+	if (how == ENDED)
+		bridge_watch(b, i);
+	if (bridge_over(b, i, how))
+		b->done(b);
+}
+
+static void *bridge_forth(void *arg)
+{
+	bridge_move(arg, 0);
+	return NULL;
 }
 
 static void *bridge_back(void *arg)
@@ -6166,12 +6361,11 @@ static void *bridge_back(void *arg)
 }
 
 /*
- * bridge_run(b, one, other, limit, lenient): until both ways have ended, or
- * silence has lasted for limit; lenient: other is a command's, which need not
- * read.  b->tap is set, to NULL where there is none, and b->session.  0, also
- * when the bridge broke; -1 when it never began.  The sockets stay open.
+ * bridge_open(b, one, other, limit, lenient): between these two; lenient: other
+ * is a command's, which need not read.  b->tap is set, to NULL where there is
+ * none, and b->session.
  */
-static int bridge_run(
+static void bridge_open(
 	struct bridge *b, int one, int other, int64_t limit, bool lenient)
 {
 	int64_t span = tick_span(limit, NEVER, NEVER);
@@ -6183,7 +6377,7 @@ static int bridge_run(
 		.lenient = lenient };
 	pthread_mutex_init(&b->lock, NULL);
 	signal_init(&b->changed);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		b->way[i] = (struct flow){ .from = { .kind = STREAM,
 						   .fd = b->fd[i] },
 			.to = { .kind = STREAM, .fd = b->fd[!i] },
@@ -6192,12 +6386,21 @@ static int bridge_run(
 			.span = span > 0 ? span : farewell,
 			.tap = b->tap[i],
 			.lean = true };
-		if (span > 0)
-			sock_timeouts(b->fd[i], span);
+	session_count(b->session, &b->way[0].got, &b->way[1].put, NULL, NULL);
+}
+
+/*
+ * bridge_run(b): until both ways have ended, or silence has lasted for its
+ * limit.  0, also when the bridge broke; -1 when it never began.  The sockets
+ * stay open.
+ */
+static int bridge_run(struct bridge *b)
+{
+	for (int i = 0; i < 2; i++)
+		if (b->idle.limit < NEVER)
+			sock_timeouts(b->fd[i], b->way[i].span);
 		else
 			sock_write_timeout(b->fd[i], farewell);
-	}
-	session_count(b->session, &b->way[0].got, &b->way[1].put, NULL, NULL);
 	if (pool_run(bridge_back, b) < 0)
 		return fail("cannot start a thread:");
 	bridge_move(b, 0);
@@ -6215,6 +6418,224 @@ static const char *bridge_reason(const struct bridge *b, int result)
 		: b->broken  ? error_reason(b->why.error)
 		: result < 0 ? "failed"
 			     : "ended";
+}
+
+/*
+ * keeper_release(b, i): way i needs a thread: it has more than a keeper may
+ * carry, or has ended and is to be watched.
+ */
+static void keeper_release(struct bridge *b, int i)
+{
+	struct flow *f = &b->way[i];
+
+	set_remove(b->keeper, b->fd[i]);
+	sock_write_timeout(b->fd[!i], farewell);
+	f->from.flags = f->to.flags = 0;
+	pthread_mutex_lock(&b->lock);
+	b->kept[i] = false;
+	pthread_mutex_unlock(&b->lock);
+	while (pool_run(i ? bridge_back : bridge_forth, b) < 0)
+		pause_for(short_pause);
+}
+
+static void *keeper_farewell(void *arg)
+{
+	struct bridge *b = arg;
+
+	b->done(b);
+	return NULL;
+}
+
+/*
+ * keeper_over(b, i, how): way i is over; so is the other one, if it was only
+ * kept for that.  True when b is gone; its sockets leave the set before, or are
+ * closed here and now.
+ */
+static bool keeper_over(struct bridge *b, int i, enum outcome how)
+{
+	bool both, clean;
+
+	pthread_mutex_lock(&b->lock);
+	both = b->kept[!i] && b->ended[!i];
+	if (both) {
+		b->kept[!i] = false;
+		b->over[!i] = true;
+	}
+	clean = b->over[!i] && how == ENDED && !b->broken;
+	pthread_mutex_unlock(&b->lock);
+	if (!clean)
+		set_remove(b->keeper, b->fd[i]);
+	if (!clean && both)
+		set_remove(b->keeper, b->fd[!i]);
+	if (!bridge_over(b, i, how))
+		return false;
+	while (!clean && pool_run(keeper_farewell, b) < 0)
+		pause_for(short_pause);
+	if (clean)
+		b->done(b);
+	return true;
+}
+
+/*
+ * keeper_watches(b, i): way i has ended, and something has happened to where it
+ * came from.  True when b is gone.
+ */
+static bool keeper_watches(struct bridge *b, int i)
+{
+	bool over;
+
+	pthread_mutex_lock(&b->lock);
+	over = b->over[!i];
+	pthread_mutex_unlock(&b->lock);
+	if (over)
+		return keeper_over(b, i, ENDED);
+	keeper_release(b, i);
+	return false;
+}
+
+/*
+ * keeper_ends(b, i, how): way i has ended.  True when b is gone.  The last end
+ * is not passed on: closing both streams does that.
+ */
+static bool keeper_ends(struct bridge *b, int i, enum outcome how)
+{
+	bool wait;
+
+	pthread_mutex_lock(&b->lock);
+	wait = !b->over[!i] && !(b->kept[!i] && b->ended[!i]);
+	pthread_mutex_unlock(&b->lock);
+	if (wait || how != ENDED || b->way[i].stop)
+		how = bridge_pass(b, i, how);
+	if (!wait || how != ENDED)
+		return keeper_over(b, i, how);
+	pthread_mutex_lock(&b->lock);
+	set_change(b->keeper, b->fd[i], &b->way[i], b->over[!i]);
+	pthread_mutex_unlock(&b->lock);
+	return false;
+}
+
+/*
+ * keeper_serve(b, i): something has come for way i: carry it, if it is small
+ * and nothing has to be waited for.  True when b is gone.
+ */
+static bool keeper_serve(struct bridge *b, int i)
+{
+	char buf[SMALL_SIZE];
+	struct flow *f = &b->way[i];
+	struct bytes *left = &b->left[i];
+	enum outcome how;
+	ssize_t n;
+
+	if (f->stop)
+		return keeper_over(b, i, STOPPED);
+	if (b->ended[i])
+		return keeper_watches(b, i);
+	how = flow_step(f, buf, sizeof(buf), &n);
+	left->size = (size_t)flow_held(f);
+	if (how == STOPPED ? n < 0 : how == ENDED && n > 0 && n < SMALL_SIZE)
+		return false;
+	if (how != STOPPED && (how != ENDED || n == 0))
+		return keeper_ends(b, i, how);
+	if (left->size > 0) {
+		left->at = malloc(left->size);
+		if (!left->at)
+			return keeper_ends(b, i, flow_failed(NOT_WRITTEN));
+		memcpy(left->at, buf + n - left->size, left->size);
+	}
+	keeper_release(b, i);
+	return false;
+}
+
+/*
+ * keeper_run: the thread of a set.  What was told of a bridge that is gone is
+ * forgotten.
+ */
+static void *keeper_run(void *arg)
+{
+	void *of[READY];
+	struct flow *f;
+	struct bridge *b;
+	int n;
+
+	thread_gather();
+	for (;;) {
+		n = set_wait((int)(intptr_t)arg, of);
+		for (int i = 0; i < n; i++) {
+			f = of[i];
+			b = f ? f->session : NULL;
+			if (!b || !keeper_serve(b, f == &b->way[1]))
+				continue;
+			for (int k = i + 1; k < n; k++)
+				if (of[k] == &b->way[0] || of[k] == &b->way[1])
+					of[k] = NULL;
+		}
+	}
+	return arg;
+}
+
+struct keepers { /* one for each processor, started when first wanted */
+	pthread_mutex_t lock;
+	bool started;
+	int count;
+	unsigned int next;
+	int set[KEEPERS];
+};
+
+static void keepers_start(struct keepers *k)
+{
+	int n = processors(), set;
+
+	k->started = true;
+	while (k->count < n && k->count < KEEPERS) {
+		set = set_new();
+		if (set < 0)
+			return;
+		if (thread_start(keeper_run, (void *)(intptr_t)set,
+			    STACK_SIZE) < 0) {
+			close(set);
+			return;
+		}
+		k->set[k->count++] = set;
+	}
+}
+
+/* keeper_find(): the set of the one whose turn it is; -1: there are none. */
+static int keeper_find(void)
+{
+	static struct keepers k = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	int set = -1;
+
+	pthread_mutex_lock(&k.lock);
+	if (!k.started)
+		keepers_start(&k);
+	if (k.count > 0)
+		set = k.set[k.next++ % (unsigned int)k.count];
+	pthread_mutex_unlock(&k.lock);
+	return set;
+}
+
+/*
+ * bridge_commit(b, done): have b kept; done is called when both ways have ended
+ * and owns it then, on any thread.  -1 when that cannot be: it has a limit or a
+ * tap, which may have to wait, or there is no keeper.
+ */
+static int bridge_commit(struct bridge *b, void (*done)(struct bridge *))
+{
+	b->keeper = b->idle.limit < NEVER || b->tap[0] || b->tap[1]
+		? -1
+		: keeper_find();
+	if (b->keeper < 0)
+		return -1;
+	b->done = done;
+	b->way[0].kept = b->way[1].kept = true;
+	if (!bridge_keep(b, 0)) {
+		b->way[1].kept = false;
+		b->done = NULL;
+		return -1;
+	}
+	if (!bridge_keep(b, 1))
+		keeper_release(b, 1);
+	return 0;
 }
 
 /*
@@ -6638,8 +7059,10 @@ static int command_bridged(struct command *c, int fd, int own, int64_t limit,
 {
 	struct bridge b = { .tap = { tap[0], tap[1] }, .session = session };
 	int64_t lost = 0;
-	int result = bridge_run(&b, fd, own, limit, true);
+	int result;
 
+	bridge_open(&b, fd, own, limit, true);
+	result = bridge_run(&b);
 	if (result == 0 && !b.broken && !b.limited)
 		b.limited = !command_outlast(c, fd, own, after(limit));
 	close(own);
@@ -6665,8 +7088,13 @@ static int command_bridged(struct command *c, int fd, int own, int64_t limit,
  * and goes back to wait unless enough do.  No queue, no hand-off, no thread
  * started per connection.
  */
+enum { SERVING = 1 };
+
 struct server {
-	/* Serves one peer and closes its socket; -1: it lost bytes. */
+	/*
+	 * Serves one peer and closes its socket; -1: it lost bytes, SERVING:
+	 * it goes on elsewhere, until server_leave.
+	 */
 	int (*service)(void *arg, int fd, const struct addr *peer);
 	void (*closing)(void *arg); /* nobody else will come; or NULL */
 	void *arg;
@@ -6756,13 +7184,11 @@ static int door_accept(struct door *d, struct addr *peer)
 }
 
 /*
- * door_leave(d, served, lost): the place that was taken is free; if a peer was
+ * server_leave(s, served, lost): the place taken is free; if a peer was
  * served, a descriptor is as well, and whoever waits for one goes on.
  */
-static void door_leave(struct door *d, bool served, bool lost)
+static void server_leave(struct server *s, bool served, bool lost)
 {
-	struct server *s = d->server;
-
 	pthread_mutex_lock(&s->lock);
 	s->lost |= lost;
 	s->taken -= s->counted;
@@ -6837,19 +7263,21 @@ static void *worker(void *arg)
 	struct door *d = arg;
 	struct server *s = d->server;
 	struct addr peer;
-	int fd;
+	int fd, result;
 
 	do {
 		while ((fd = door_accept(d, &peer)) < 0) {
 			if (errno == ECANCELED) {
-				door_leave(d, false, false);
+				server_leave(s, false, false);
 				return NULL;
 			}
 			server_run_short(s, "cannot accept");
-			door_leave(d, false, false);
+			server_leave(s, false, false);
 		}
 		door_enter(d, &peer);
-		door_leave(d, true, s->service(s->arg, fd, &peer) < 0);
+		result = s->service(s->arg, fd, &peer);
+		if (result != SERVING)
+			server_leave(s, true, result < 0);
 	} while (door_return(d));
 	return NULL;
 }
@@ -8767,8 +9195,9 @@ static struct rules relay_rules(const struct options *o, const char *place)
 		.echo = o->echo,
 		.reset = o->reset,
 		.listening = o->listen,
-		.patient = o->prefs.proxy && !o->shutdown_given &&
-			!o->no_shutdown && !o->send_only && o->quit > 0,
+		.patient = (o->prefs.proxy || o->telnet) &&
+			!o->shutdown_given && !o->no_shutdown &&
+			!o->send_only && o->quit > 0,
 		.terminal = !o->send.at && isatty(STDIN_FILENO),
 		.place = place,
 	};
@@ -10131,13 +10560,31 @@ static int forward_broken(
 		place, b->why.text, held);
 }
 
-/* forward_end(o, b, place): how it went, once both ways have ended. */
-static int forward_end(
-	const struct options *o, struct bridge *b, const char *place)
+struct forward {              /* a peer and its target */
+	struct bridge bridge; /* the first: what is done with it is told */
+	const struct options *options;
+	struct server *server; /* of many peers, or NULL */
+	struct addr peer, target;
+	struct session session;
+	struct tap taps[2];
+};
+
+/* forward_end(f): how it went, once both ways have ended. */
+static int forward_end(struct forward *f)
 {
+	const struct options *o = f->options;
+	struct bridge *b = &f->bridge;
+	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
+	char place[PLACE_TEXT];
 	int64_t lost = flow_held(&b->way[0]) + flow_held(&b->way[1]);
 	int64_t patience = b->limited ? farewell : silence_limit(o);
 
+	if (!b->broken && !b->limited && o->keep && lost == 0)
+		return 0;
+	if (b->broken && b->culprit == 1)
+		target_place(&o->onward, &f->target, place);
+	else
+		target_place(&anyone, &f->peer, place);
 	if (b->broken)
 		return forward_broken(o, b, place);
 	errno = EPIPE; /* if anything is held */
@@ -10153,74 +10600,105 @@ static int forward_end(
 }
 
 /*
- * forward_session(o, fd, peer): connect a peer to the target, to the end of
- * both.  Where there is no target, or either stream is reset, so is the other.
+ * forward_open(f, fd): connect a peer to the target.  Where there is none the
+ * peer is reset.
  */
-static int forward_session(
-	const struct options *o, int fd, const struct addr *peer)
+static int forward_open(struct forward *f, int fd)
 {
-	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
-	char place[PLACE_TEXT];
-	struct session session;
-	struct tap taps[2];
-	struct bridge b = { .session = &session };
-	struct addr target;
-	int other, result;
+	const struct options *o = f->options;
+	struct bridge *b = &f->bridge;
+	int other;
 
-	session_begin(&session, fd, peer);
-	other = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &target);
+	session_begin(&f->session, fd, &f->peer);
+	other = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &f->target);
 	if (other < 0) {
-		session_end(&session, "failed");
+		session_end(&f->session, "failed");
 		stream_close(fd, true);
 		return -1;
 	}
-	tell_connected(&o->onward, &target);
-	taps_open(o, taps, peer, &b.tap[0], &b.tap[1]);
-	result = bridge_run(&b, fd, other, silence_limit(o), false);
-	if (result == 0 && b.broken && b.culprit == 1)
-		target_place(&o->onward, &target, place);
-	else
-		target_place(&anyone, peer, place);
-	if (result == 0)
-		result = forward_end(o, &b, place);
-	else
-		b.broken = true;
-	session_end(&session, bridge_reason(&b, result));
-	stream_close(fd, b.broken);
-	stream_close(other, b.broken);
+	tell_connected(&o->onward, &f->target);
+	taps_open(o, f->taps, &f->peer, &b->tap[0], &b->tap[1]);
+	b->session = &f->session;
+	bridge_open(b, fd, other, silence_limit(o), false);
+	return 0;
+}
+
+/*
+ * forward_close(f, begun): both ways have ended, or never began.  Where either
+ * stream was reset, so is the other.
+ */
+static int forward_close(struct forward *f, bool begun)
+{
+	struct bridge *b = &f->bridge;
+	int result = begun ? forward_end(f) : -1;
+
+	session_end(&f->session, begun ? bridge_reason(b, result) : "failed");
+	for (int i = 0; i < 2; i++)
+		stream_close(b->fd[i], b->broken || !begun);
 	return result;
+}
+
+/* forward_done(b): one of many is over. */
+static void forward_done(struct bridge *b)
+{
+	struct forward *f = (struct forward *)b;
+	bool lost = forward_close(f, true) < 0;
+
+	if (lost)
+		complain();
+	server_leave(f->server, true, lost);
+	free(f);
 }
 
 static int forward_service(void *arg, int fd, const struct addr *peer)
 {
-	const struct options *o = arg;
+	const struct forward *model = arg;
+	struct forward *f = malloc(sizeof(*f));
+	int result;
 
-	if (forward_session(o, fd, peer) == 0)
-		return 0;
-	complain();
-	return -1;
+	if (!f) {
+		stream_close(fd, true);
+		fail("cannot forward:");
+		return complain();
+	}
+	*f = *model;
+	f->peer = *peer;
+	result = forward_open(f, fd);
+	if (result == 0 && bridge_commit(&f->bridge, forward_done) == 0)
+		return SERVING;
+	if (result == 0)
+		result = forward_close(f, bridge_run(&f->bridge) == 0);
+	if (result < 0)
+		complain();
+	free(f);
+	return result;
 }
 
 /* mode_forward(o): one peer. */
 static int mode_forward(const struct options *o)
 {
-	struct addr peer;
+	struct forward f = { .options = o };
 	int fd;
 
 	if (o->udp)
 		return forward_grams(o);
-	fd = take_one(o, &peer);
+	fd = take_one(o, &f.peer);
 	if (fd < 0)
 		return no_peer();
-	return forward_session(o, fd, &peer) < 0 ? complain() : DONE;
+	if (forward_open(&f, fd) < 0 ||
+		forward_close(&f, bridge_run(&f.bridge) == 0) < 0)
+		return complain();
+	return DONE;
 }
 
 /* mode_forwards(o): many peers. */
 static int mode_forwards(const struct options *o)
 {
 	static struct server s = { .service = forward_service };
+	static struct forward model = { .server = &s };
 
-	s.arg = (void *)(uintptr_t)o;
+	model.options = o;
+	s.arg = &model;
 	if (o->udp)
 		return forward_grams(o);
 	server_spare(&s);
@@ -10561,8 +11039,7 @@ static const struct option_spec specs[] = {
 	{ 'p', "source-port", "PORT", "local port", "++++++++++++++", "++--",
 		set_text, AT(port_text), 0, 0 },
 
-	{ 0, NULL, NULL, "Modes (none: relay standard input and output)", NULL,
-		NULL, NULL, 0, 0, 0 },
+	{ 0, NULL, NULL, "Modes", NULL, NULL, NULL, 0, 0, 0 },
 	{ 'l', "listen", NULL, "wait for a connection", " ++ ++++ ++++-",
 		"++++", set_flag, AT(listen), true, 0 },
 	{ 'e', "echo", NULL, "send every byte back", "   +++--------", "++++",
@@ -10616,8 +11093,7 @@ static const struct option_spec specs[] = {
 	{ 'F', "fd-pass", NULL, "pass the connection to standard output, exit",
 		"+-------------", "++++", set_flag, AT(pass_fd), true, 0 },
 
-	{ 0, NULL, NULL, "Time limits (seconds, or with ms, s, m, h)", NULL,
-		NULL, NULL, 0, 0, 0 },
+	{ 0, NULL, NULL, "Limits", NULL, NULL, NULL, 0, 0, 0 },
 	{ 'w', "wait", "TIME", "for connecting, then for silence", ALL,
 		set_time, AT(wait), 1, 0 },
 	{ 0, "idle-timeout", "TIME", "for silence on a connection",
@@ -10662,8 +11138,7 @@ static const struct option_spec specs[] = {
 	{ 'h', "help", NULL, "this text", ALL, NULL, 0, 0, 0 },
 	{ 'V', "version", NULL, "the version", ALL, NULL, 0, 0, 0 },
 
-	{ 0, NULL, NULL, "Socket options (sizes with k, M, G)", NULL, NULL,
-		NULL, 0, 0, 0 },
+	{ 0, NULL, NULL, "Sockets", NULL, NULL, NULL, 0, 0, 0 },
 	{ 'I', "rcvbuf", "SIZE", "receive buffer", ALL, set_size,
 		AT(prefs.rcvbuf), 0, 0 },
 	{ 'O', "sndbuf", "SIZE", "send buffer", ALL, set_size, AT(prefs.sndbuf),
@@ -10706,8 +11181,7 @@ static const struct option_spec specs[] = {
 	{ 0, "proxy-auth-file", "FILE", "where USER:PASSWORD for it is",
 		"+--+----+--oo+", "+---", set_text, AT(proxy_auth), 0, 0 },
 
-	{ 0, NULL, NULL, "Who may connect (addresses, blocks A/BITS, names)",
-		NULL, NULL, NULL, 0, 0, 0 },
+	{ 0, NULL, NULL, "Access", NULL, NULL, NULL, 0, 0, 0 },
 	{ 0, "allow", "LIST", "these, and no others", "-++-++++-++++-", "++--",
 		set_access, 0, 0, 0 },
 	{ 0, "deny", "LIST", "not these", "-++-++++-++++-", "++--", set_access,
@@ -10717,7 +11191,7 @@ static const struct option_spec specs[] = {
 	{ 0, "denyfile", "FILE", "the same", "-++-++++-++++-", "++--",
 		set_access, 0, ACCESS_DENY | ACCESS_FILE, 0 },
 
-	{ 0, NULL, NULL, "For scripts", NULL, NULL, NULL, 0, 0, 0 },
+	{ 0, NULL, NULL, "Scripts", NULL, NULL, NULL, 0, 0, 0 },
 	{ 0, "port-file", "FILE", "write ADDRESS PORT there once listening",
 		"-++-++++-++++-", "++++", set_text, AT(port_file), 0, 0 },
 	{ 0, "ready-fd", "N", "write ADDRESS PORT to descriptor N",
@@ -11423,40 +11897,64 @@ static int options_parse(
 	return proxy_parse(o, g);
 }
 
-static void print_help(void)
+/* help_item(s, out, column): one option; column is where the line ends. */
+static void help_item(const struct option_spec *s, FILE *out, size_t *column)
 {
-	char names[64];
+	enum { MARGIN = 10, WIDTH = 79 };
+	const char *arg = s->arg ? s->arg : "";
+	char text[64];
+	size_t n = 0;
 
-	printf("usage: sockcat [options] host port         connect\n"
-	       "       sockcat [options] -l [host] port    listen\n"
-	       "       sockcat [options] [-l] -U path      Unix-domain "
-	       "socket\n");
-	for (int i = 0; i < SPECS; i++) {
-		const struct option_spec *s = &specs[i];
-		const char *arg = s->arg ? s->arg : "";
-
-		if (!s->name) {
-			printf("\n%s:\n", s->help);
-			continue;
-		}
-		snprintf(names, sizeof(names), "%c%c%s --%s%s%s",
-			s->letter ? '-' : ' ', s->letter ? s->letter : ' ',
-			s->letter ? "," : " ", s->name,
-			*arg && *arg != '[' ? " " : "", arg);
-		printf("  %-26s %s\n", names, s->help ? s->help : "the same");
+	if (s->letter)
+		n = (size_t)sprintf(text, "-%c ", s->letter);
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "--%s%s%s", s->name,
+		*arg && *arg != '[' ? " " : "", arg);
+	if (*column > MARGIN && *column + n + 3 > WIDTH) {
+		fprintf(out, ",\n%*s", MARGIN, "");
+		*column = MARGIN;
+	} else if (*column > MARGIN) {
+		fputs(", ", out);
+		*column += 2;
 	}
-	printf("\nExamples:\n"
-	       "  sockcat -lke 4000                 an echo service\n"
-	       "  sockcat -l 4000 >file             receive a file ...\n"
-	       "  sockcat -N host 4000 <file        ... and send it\n"
-	       "\nThe manual: man sockcat\n");
+	fputs(text, out);
+	*column += n;
+}
+
+/* print_help(out): every option, by purpose, for a screen of 80 by 40. */
+static void print_help(FILE *out)
+{
+	size_t column = 0;
+
+	fputs("usage: sockcat [options] host port         connect, and relay "
+	      "0 and 1\n"
+	      "       sockcat [options] -l [host] port    listen\n"
+	      "       sockcat [options] [-l] -U path      the same over a "
+	      "Unix-domain socket\n",
+		out);
+	for (int i = 0; i < SPECS; i++) {
+		if (specs[i].name)
+			help_item(&specs[i], out, &column);
+		else
+			column =
+				(size_t)fprintf(out, "\n%-10s", specs[i].help) -
+				1;
+	}
+	fputs("\n\nTimes: seconds, or 200ms, 5m, 1h.  Sizes: bytes, or 64k, "
+	      "1M, 2G.  Examples:\n"
+	      "  sockcat -lke 4000                      an echo service\n"
+	      "  sockcat -l 4000 >file                  receive a file ...\n"
+	      "  sockcat -N host 4000 <file             ... and send it\n"
+	      "  sockcat -lk --forward db:5432 5432     hand connections on\n"
+	      "  sockcat -z --retry 30 db 5432 && run   wait for a port\n"
+	      "All of it is explained in the manual: man sockcat\n",
+		out);
 }
 
 /* print_and_flush(g): --help or --version; its exit status, or -1: neither. */
 static int print_and_flush(const struct given *g)
 {
 	if (g->text[spec_named("help")][0])
-		print_help();
+		print_help(stdout);
 	else if (g->text[spec_named("version")][0])
 		printf("sockcat %s\n", VERSION);
 	else
@@ -11725,6 +12223,10 @@ int main(int argc, char **argv)
 	int status;
 
 	open_standard();
+	if (argc == 1) {
+		print_help(stderr);
+		return MISUSED;
+	}
 	if (options_parse(&o, &given, argc, argv) < 0)
 		return complain();
 	status = print_and_flush(&given);

@@ -278,7 +278,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 }
 
 @test "operands that are missing or too many" {
-	misuse host port
+	misuse host port -v
 	misuse localhost port localhost
 	misuse ::1 port ::1
 	misuse '[::1]' port '[::1]'
@@ -403,7 +403,11 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 		[ ! -s "$T/err" ]
 		head -n 1 "$T/out" | grep -q '^usage: sockcat '
 		grep -q -- '--idle-timeout' "$T/out"
-		grep -q -- '-k, *--keep-open' "$T/out"
+		grep -q -- '-k --keep-open,' "$T/out"
+		# It fits a screen.
+		[ "$(wc -l <"$T/out")" -le 40 ]
+		[ "$(wc -L <"$T/out")" -le 80 ]
+		[ "$(grep -c '^  sockcat ' "$T/out")" -ge 3 ]
 	done
 	for arg in -V --version; do
 		sockcat $arg >"$T/out" 2>"$T/err"
@@ -415,6 +419,15 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	accepted -l -h
 	accepted -h 1 2 3
 	none_wrong
+}
+
+@test "without anything it shows the help, as the error that it is" {
+	sockcat --help >"$T/help"
+	status=0
+	sockcat >"$T/out" 2>"$T/err" || status=$?
+	[ "$status" -eq 2 ]
+	[ ! -s "$T/out" ]
+	cmp "$T/help" "$T/err"
 }
 
 @test "help on a full disk, on a closed descriptor, into a closed pipe" {

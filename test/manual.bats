@@ -53,12 +53,14 @@ section() {
 
 # options_of_help: NAME LETTER ARGUMENT, `-' for none, of every option.
 options_of_help() {
-	sed -nE 's/^  (-(.),|   ) --([a-z0-9-]+)( ?([][,|:A-Z=]+))? .*/\3 \2- \5-/p' \
-		"$unit/help" | awk '{
-		letter = substr($2, 1, 1)
-		gsub(/[^A-Z]/, "", $3)
-		print $1, letter, $3 == "" ? "-" : $3
-	}' | sort
+	sed '/^Times/,$d' "$unit/help" |
+		grep -oE -- '(-[A-Za-z0-9] )?--[a-z0-9-]+([[ ][][,|:A-Z=]+)?' |
+		sed -E 's/^(-(.) )?--([a-z0-9-]+) ?([^ ]*)$/\3 \2- \4-/' |
+		awk '{
+			letter = substr($2, 1, 1)
+			gsub(/[^A-Z]/, "", $3)
+			print $1, letter, $3 == "" ? "-" : $3
+		}' | sort
 }
 
 # equal WHAT: the files `want' and `got' of T are the same.

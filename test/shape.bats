@@ -109,6 +109,14 @@ got b'end'"
 	reported srv "got b'\\xff\\xfe\\x01\\xff\\xfc\\x18'"
 }
 
+@test "-t: with its input at the end it still refuses" {
+	play srv until=end_of_my_input pause=0.2 'say=\xff\xfd\x03ok' get=3
+	sockcat -t 127.0.0.1 "$PORT" --send end_of_my_input >"$T/out"
+	[ "$(cat "$T/out")" = ok ]
+	wait_exit srv
+	grep -qF "got b'end_of_my_input\xff\xfc\x03'" "$T/srv.out"
+}
+
 @test "-t: the same bytes, split everywhere" {
 	text='1\xff\xfa\x1f\xff\xff\xff\xf02\xff\xfd\xff3\xff\xfb\x004\xff\xff5'
 	bytes=$(printf %b "$text" | od -An -v -tx1 | tr -d '\n')
