@@ -10625,7 +10625,6 @@ static int forward_open(struct forward *f, int fd)
 	struct bridge *b = &f->bridge;
 	int other;
 
-	b->session = &f->session;
 	session_begin(&f->session, fd, &f->peer);
 	other = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &f->target);
 	if (other < 0) {
@@ -10635,6 +10634,7 @@ static int forward_open(struct forward *f, int fd)
 	}
 	tell_connected(&o->onward, &f->target);
 	taps_open(o, f->taps, &f->peer, &b->tap[0], &b->tap[1]);
+	b->session = &f->session;
 	bridge_open(b, fd, other, silence_limit(o), false);
 	return 0;
 }
@@ -10648,7 +10648,7 @@ static int forward_close(struct forward *f, bool begun)
 	struct bridge *b = &f->bridge;
 	int result = begun ? forward_end(f) : -1;
 
-	session_end(&f->session, bridge_reason(b, result));
+	session_end(&f->session, begun ? bridge_reason(b, result) : "failed");
 	for (int i = 0; i < 2; i++)
 		stream_close(b->fd[i], b->broken || !begun);
 	return result;

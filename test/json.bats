@@ -132,13 +132,13 @@ event() {
 	objects "$T/err" 'select(.event == "error") | .message' \
 		"connect to $(printf '/none/q"b\\ \t\001\177 \303\251 \\xFF\\xC3 \342\202\254\\xED\\xA0\\x80 \\xC2\\x85') (unix) failed: No such file or directory"
 	# No byte alone breaks it, nor a long text that is cut.
-	for ((i = 1; i < 256; i++)); do
-		printf -v byte '\\x%02x' "$i"
-		run sockcat --json -U "$(printf '/none/%b.' "$byte")"
+	for ((i = 1; i < 256; i += 15)); do
+		printf -v bytes '\\x%02x' $(seq "$i" $((i + 14)))
+		run sockcat --json -U "$(printf '/none/%b.' "$bytes")"
 		echo "$output"
 	done >"$T/err"
 	objects "$T/err" 'select(.event == "error") | .status' \
-		"$(printf '1\n%.0s' {1..255})"
+		"$(printf '1\n%.0s' {1..17})"
 	run sockcat --json "$(printf '\001%.0s' {1..1500})" 1
 	echo "$output" >"$T/err"
 	objects "$T/err" '.event' $'error\nstatistics'
