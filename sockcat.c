@@ -137,7 +137,6 @@ enum { NO_PORT = -1, ANY_PORT = -2 };
 
 struct needs {
 	const char *made[3]; /* files made, renamed and removed, or NULL */
-	const char *met;     /* the Unix socket connected to, or NULL */
 	bool reads;          /* any file: names are looked up */
 	int bind, connect;   /* the TCP port */
 };
@@ -151,13 +150,6 @@ static const char *directory_of(const char *path, char dir[PATH_MAX])
 		slash ? path : ".");
 	return dir;
 }
-
-/* What may be read or written all along. */
-static const struct {
-	const char *path;
-	bool written;
-} common[] = { { "/etc/services", false }, { "/etc/nsswitch.conf", false },
-	{ "/dev/null", true } };
 
 #if defined(__linux__) && !defined(PORTABLE)
 #include <sched.h>
@@ -448,14 +440,17 @@ static void confine(const struct needs *n)
 		SYS_landlock_create_ruleset, &given_up, sizeof(given_up), 0);
 	if (rules < 0)
 		return;
-	for (size_t i = 0; i < COUNT(common); i++)
-		allow_path(rules, common[i].path,
-			(reads ? 0 : FILE_READ) |
-				(common[i].written ? FILE_WRITE : 0));
+	if (!reads) {
+		allow_path(rules, "/etc/services", FILE_READ);
+		allow_path(rules, "/etc/nsswitch.conf", FILE_READ);
+	}
+	allow_path(
+		rules, "/dev/null", given_up.files & (FILE_READ | FILE_WRITE));
 	for (size_t i = 0; i < COUNT(n->made); i++)
 		if (n->made[i])
 			allow_path(rules, directory_of(n->made[i], dir),
-				FILE_MAKE | SOCK_MAKE | FILE_REMOVE);
+				given_up.files &
+					(FILE_MAKE | SOCK_MAKE | FILE_REMOVE));
 	allow_port(rules, n->bind, TCP_BIND);
 	allow_port(rules, n->connect, TCP_CONNECT);
 	(void)syscall(SYS_landlock_restrict_self, rules, 0);
@@ -470,19 +465,20 @@ static void confine(const struct needs *n)
 {
 #ifdef __OpenBSD__
 	char dir[PATH_MAX];
+	bool files = n->reads;
 
-	for (size_t i = 0; i < COUNT(common); i++)
-		unveil(common[i].path, common[i].written ? "rw" : "r");
-	for (size_t i = 0; i < COUNT(n->made); i++)
+	for (size_t i = 0; i < COUNT(n->made); i++) {
 		if (n->made[i])
 			unveil(directory_of(n->made[i], dir), "rwc");
-	if (n->met)
-		unveil(n->met, "rw");
-	if (n->reads)
-		unveil("/", "r");
-	pledge("stdio rpath wpath cpath inet unix dns mcast sendfd", NULL);
+		files = files || n->made[i];
+	}
+	if (files)
+		unveil("/", "rw");
+	pledge(files ? "stdio inet unix dns mcast sendfd rpath cpath"
+		     : "stdio inet unix dns mcast sendfd",
+		NULL);
 #else
-	(void)n, (void)directory_of, (void)common;
+	(void)n, (void)directory_of;
 #endif
 }
 
@@ -12307,7 +12303,6 @@ static struct needs needs_of(const struct options *o)
 	n.made[0] = o->port_file;
 	n.made[1] = o->listen ? o->target.path : NULL;
 	n.made[2] = to && to->path ? p->source : NULL;
-	n.met = to ? to->path : NULL;
 	if (o->listen && !o->inherited)
 		n.bind = tcp_port(&o->target);
 	/* The second of several addresses gets the port of the first. */
