@@ -12409,7 +12409,7 @@ static void *max_time_run(void *arg)
 /* prepare(o): what the process needs before any mode runs. */
 static int prepare(struct options *o)
 {
-	sigset_t hangup;
+	sigset_t hangup, ending;
 
 	pthread_sigmask(SIG_BLOCK, NULL, &commands.mask);
 	getrlimit(RLIMIT_NOFILE, &commands.files);
@@ -12429,7 +12429,12 @@ static int prepare(struct options *o)
 	if (dump_open(o) < 0 || (o->background && background_start(o) < 0))
 		return -1;
 	raise_descriptor_limit();
-	if (o->port_file && (o->port_fd = port_file_open(o->port_file)) < 0)
+	if (o->port_file) { /* from now on there is something to look after */
+		ending_signals(o, &ending);
+		pthread_sigmask(SIG_BLOCK, &ending, NULL);
+		o->port_fd = port_file_open(o->port_file);
+	}
+	if (o->port_fd < 0)
 		return -1;
 	give_up(o);
 	watch_start(o);
@@ -12457,7 +12462,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (prepare(&o) < 0)
-		return complain();
+		finish(complain());
 	status = modes[mode_of(&o)].run(&o);
 	litter_remove(true);
 	watch_end(status);
