@@ -6,6 +6,10 @@
 #	make check-asan the same against a build with ASan and UBSan
 #	make check-all  the tests against every build: asan, tsan, portable,
 #	                musl, torture (reads of one byte)
+#	make fuzz       the parsers, fed with anything: TIME (60) seconds for
+#	                each of TARGETS; what is found stays with the seeds
+#	make soak       everything at once for TIME (600) seconds: no byte
+#	                is lost, nothing grows
 #	make bench      how fast, beside the peers found here and the kernel's
 #	                limit; ROWS, ROUNDS, SECS: see test/bench/run --help
 #	make bench-deps install those peers
@@ -24,6 +28,7 @@ MANDIR = $(DATADIR)/man/man1
 INSTALL = install
 BUILD = test/.build
 TESTS ?=
+TARGETS ?=
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes \
 	-Wwrite-strings
@@ -66,9 +71,9 @@ test-deps:
 	@test/deps check
 
 check: test-deps sockcat
-	@$(MAKE) --no-print-directory $(UNIT_plain)
+	@$(MAKE) --no-print-directory $(UNIT_plain) $(BUILD)/plain/fuzz
 	@SOCKCAT="$(CURDIR)/sockcat" UNIT="$(UNIT_plain:%=$(CURDIR)/%)" \
-		test/run $(TESTS)
+		FUZZ="$(CURDIR)/$(BUILD)/plain/fuzz" test/run $(TESTS)
 
 # $(1) is the name of a build.
 define variant
@@ -83,6 +88,11 @@ $(BUILD)/$(1)/unit: test/unit.c sockcat.c Makefile
 	@mkdir -p $$(@D)
 	$$(CC_$(1)) $(NEEDED) $(UNIT) $$(CPPFLAGS) $$(CFLAGS_$(1)) \
 		$$(LDFLAGS) -o $$@ test/unit.c
+
+$(BUILD)/$(1)/fuzz: test/fuzz/fuzz.c sockcat.c Makefile
+	@mkdir -p $$(@D)
+	$$(CC_$(1)) $(NEEDED) $(UNIT) $$(CPPFLAGS) $$(CFLAGS_$(1)) \
+		$$(LDFLAGS) -o $$@ test/fuzz/fuzz.c
 endef
 
 # A build whose compiler or run-time library is missing is passed over, and
@@ -97,10 +107,11 @@ check-$(1): test-deps
 			"$$(CC_$(1)) cannot build with $$(CFLAGS_$(1))"; \
 	fi
 
-run-$(1): $(BUILD)/$(1)/sockcat $$(UNIT_$(1))
+run-$(1): $(BUILD)/$(1)/sockcat $$(UNIT_$(1)) $(BUILD)/$(1)/fuzz
 	@echo "== the tests against the build '$(1)'"
 	@SOCKCAT="$$(CURDIR)/$(BUILD)/$(1)/sockcat" VARIANT=$(1) \
 		UNIT="$$(UNIT_$(1):%=$$(CURDIR)/%)" \
+		FUZZ="$$(CURDIR)/$(BUILD)/$(1)/fuzz" \
 		TIME_FACTOR=$$(or $$(TIME_$(1)),1) test/run $$(TESTS)
 
 .PHONY: check-$(1) run-$(1)
@@ -117,6 +128,17 @@ check-all:
 			failed="$$failed $$v"; \
 	done; \
 	[ -z "$$failed" ] || { echo "check-all: failed:$$failed"; exit 1; }
+
+# The fuzzer of clang; without it the seeds are what there is.
+CC_fuzzer = clang
+CFLAGS_fuzzer = $(SAN) -fsanitize=fuzzer,address,undefined -DFUZZER
+$(eval $(call variant,fuzzer))
+
+fuzz: $(BUILD)/fuzzer/fuzz $(BUILD)/plain/fuzz
+	@test/fuzz/run "$(BUILD)/fuzzer/fuzz" "$(BUILD)/plain/fuzz" $(TARGETS)
+
+soak: sockcat
+	@SOCKCAT="$(CURDIR)/sockcat" test/soak $(or $(TIME),600)
 
 bench: sockcat
 	@SOCKCAT="$(CURDIR)/sockcat" CC="$(CC)" test/bench/run
@@ -151,4 +173,4 @@ uninstall:
 clean:
 	rm -rf sockcat $(BUILD)
 
-.PHONY: all demo test-deps check check-all bench bench-deps lint install uninstall clean
+.PHONY: all demo test-deps check check-all fuzz soak bench bench-deps lint install uninstall clean
