@@ -5,7 +5,8 @@
 #	make check      install bats if it is missing, run the tests
 #	make check-asan the same against a build with ASan and UBSan
 #	make check-all  the tests against every build: asan, tsan, portable,
-#	                musl, torture (reads of one byte)
+#	                musl, torture (reads of one byte), rough (short reads and
+#	                writes, EINTR)
 #	make fuzz       the parsers, fed with anything: TIME (60) seconds for
 #	                each of TARGETS; what is found stays with the seeds
 #	make soak       everything at once for TIME (600) seconds: no byte
@@ -64,8 +65,13 @@ CFLAGS_musl = $(CFLAGS) -static
 CC_torture = $(CC)
 CFLAGS_torture = $(CFLAGS) -DCHUNK=1 -DMOVE_CHUNK=1
 TIME_torture = 8
+# System calls that do less than they were asked to, or are interrupted.
+ROUGH = read write recv send sendmsg recvmsg writev splice sendfile accept4 poll
+CC_rough = $(CC)
+CFLAGS_rough = $(CFLAGS) $(ROUGH:%=-Wl,--wrap=%) test/torture.c
+TIME_rough = 2
 
-VARIANTS = asan tsan portable musl torture
+VARIANTS = asan tsan portable musl torture rough
 
 test-deps:
 	@test/deps check

@@ -3772,7 +3772,7 @@ static int64_t stream_settle(int fd, int64_t patience, bool fin)
 		}
 		if (!HAVE_OUTQ && now() - since >= patience)
 			return 0;
-		if (left != last)
+		if (left != last || (!HAVE_OUTQ && n > 0 && --spare > 0))
 			since = now();
 		last = left;
 		if (n > 0)
@@ -5388,7 +5388,7 @@ static void bridge_leave(struct bridge *b, int i)
 	struct clock still = { .limit = farewell };
 	bool over = false;
 
-	while (!over && unacknowledged(b->fd[i]) > 0 &&
+	while (!over && (!HAVE_OUTQ || unacknowledged(b->fd[i]) > 0) &&
 		!clock_passed(&still, unacknowledged(b->fd[i]))) {
 		pause_for(10 * MS);
 		pthread_mutex_lock(&b->lock);
