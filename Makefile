@@ -12,21 +12,35 @@
 #	make soak       everything at once for TIME (600) seconds: no byte
 #	                is lost, nothing grows
 #	make bench      how fast, beside the peers found here and the kernel's
-#	                limit; ROWS, ROUNDS, SECS: see test/bench/run --help
+#	                limit; ROWS, ROUNDS, SECS, CHART: see test/bench/run
+#	                --help
+#	make chart      draw the table of README.md again
 #	make bench-deps install those peers
 #	make lint       compilers, analyzers and the form of the source
 #	make install    into $(DESTDIR)$(PREFIX); uninstall takes it away again
+#	make static     sockcat-static, which needs no library, by musl-gcc or
+#	                what STATIC_CC names
+#	make dist       sockcat-VERSION.tar.gz in DISTDIR, the same bytes for the
+#	                same commit
 #	make clean
 #
-# CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX and DESTDIR are yours.  TESTS names the
-# suites to run (test/relay.bats ...), JOBS how much runs at once.
+# CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX and DESTDIR are yours, so are the
+# directories below PREFIX.  TESTS names the suites to run (test/relay.bats
+# ...), JOBS how much runs at once.
 
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 BINDIR = $(PREFIX)/bin
 DATADIR = $(PREFIX)/share
 MANDIR = $(DATADIR)/man/man1
+BASHDIR = $(DATADIR)/bash-completion/completions
+ZSHDIR = $(DATADIR)/zsh/site-functions
+FISHDIR = $(DATADIR)/fish/vendor_completions.d
 INSTALL = install
+STATIC_CC = musl-gcc
+DISTDIR = .
+# GNU tar, for make dist.
+TAR = tar
 BUILD = test/.build
 TESTS ?=
 TARGETS ?=
@@ -147,7 +161,10 @@ soak: sockcat
 	@SOCKCAT="$(CURDIR)/sockcat" test/soak $(or $(TIME),600)
 
 bench: sockcat
-	@SOCKCAT="$(CURDIR)/sockcat" CC="$(CC)" test/bench/run
+	@SOCKCAT="$(CURDIR)/sockcat" CC="$(CC)" CHART="$(CHART)" test/bench/run
+
+chart:
+	test/bench/run --chart <README.md >test/bench/speed.svg
 
 bench-deps:
 	@test/bench/run --deps
@@ -157,26 +174,64 @@ lint:
 	@WARNINGS="$(WARNINGS)" test/lint
 
 install: sockcat
-	$(INSTALL) -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(MANDIR)"
+	$(INSTALL) -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(MANDIR)" \
+		"$(DESTDIR)$(BASHDIR)" "$(DESTDIR)$(ZSHDIR)" \
+		"$(DESTDIR)$(FISHDIR)"
 	$(INSTALL) -m 755 sockcat "$(DESTDIR)$(BINDIR)/sockcat"
 	$(INSTALL) -m 644 sockcat.1 "$(DESTDIR)$(MANDIR)/sockcat.1"
-	$(INSTALL) -d "$(DESTDIR)$(DATADIR)/bash-completion/completions" \
-		"$(DESTDIR)$(DATADIR)/zsh/site-functions" \
-		"$(DESTDIR)$(DATADIR)/fish/vendor_completions.d"
 	$(INSTALL) -m 644 completions/sockcat.bash \
-		"$(DESTDIR)$(DATADIR)/bash-completion/completions/sockcat"
-	$(INSTALL) -m 644 completions/_sockcat \
-		"$(DESTDIR)$(DATADIR)/zsh/site-functions/_sockcat"
+		"$(DESTDIR)$(BASHDIR)/sockcat"
+	$(INSTALL) -m 644 completions/_sockcat "$(DESTDIR)$(ZSHDIR)/_sockcat"
 	$(INSTALL) -m 644 completions/sockcat.fish \
-		"$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/sockcat.fish"
+		"$(DESTDIR)$(FISHDIR)/sockcat.fish"
 
+# The directories stay, they are the system's.
 uninstall:
 	rm -f "$(DESTDIR)$(BINDIR)/sockcat" "$(DESTDIR)$(MANDIR)/sockcat.1" \
-		"$(DESTDIR)$(DATADIR)/bash-completion/completions/sockcat" \
-		"$(DESTDIR)$(DATADIR)/zsh/site-functions/_sockcat" \
-		"$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/sockcat.fish"
+		"$(DESTDIR)$(BASHDIR)/sockcat" \
+		"$(DESTDIR)$(ZSHDIR)/_sockcat" \
+		"$(DESTDIR)$(FISHDIR)/sockcat.fish"
+
+static: sockcat-static
+
+sockcat-static: sockcat.c
+	@command -v $(STATIC_CC) >/dev/null || { \
+		echo "make static: no $(STATIC_CC) here; STATIC_CC names" \
+			"another compiler (apt-get install musl-tools)" >&2; \
+		exit 1; }
+	$(STATIC_CC) $(NEEDED) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -static -s \
+		-o $@ sockcat.c
+
+# What git knows, as it is in this directory; in a tree without git, which
+# was a tarball once, what a tarball has.  The time is the commit's, which the
+# files of such a tree still have.
+VERSION = $(shell sed -n 's/^\#define VERSION "\(.*\)"/\1/p' sockcat.c)
+GIT = git -c safe.directory='*'
+FILES = LICENSE Makefile README.md completions sockcat.1 sockcat.c test \
+	.ci .clang-format .clang-tidy .gitignore
+
+dist:
+	@set -e; name=sockcat-$(VERSION); \
+	list=$$(mktemp); trap 'rm -f "$$list"' EXIT; \
+	if [ -e .git ]; then \
+		$(GIT) ls-files >"$$list"; \
+		time=$$($(GIT) log -1 --format=%ct); \
+	else \
+		find $(FILES) -path test/.build -prune -o \
+			-name __pycache__ -prune -o -type f -print >"$$list"; \
+		time=$$(stat -c %Y sockcat.c); \
+	fi; \
+	LC_ALL=C sort -o "$$list" "$$list"; \
+	$(TAR) --format=ustar --no-recursion \
+		--mtime="@$${SOURCE_DATE_EPOCH:-$$time}" \
+		--owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX \
+		--transform="s,^,$$name/," -cf "$(DISTDIR)/$$name.tar" \
+		-T "$$list"; \
+	gzip -9nf "$(DISTDIR)/$$name.tar"; \
+	echo "$(DISTDIR)/$$name.tar.gz"
 
 clean:
-	rm -rf sockcat $(BUILD)
+	rm -rf sockcat sockcat-static sockcat-*.tar* $(BUILD)
 
-.PHONY: all demo test-deps check check-all fuzz soak bench bench-deps lint install uninstall clean
+.PHONY: all demo test-deps check check-all fuzz soak bench bench-deps chart \
+	lint install uninstall static dist clean

@@ -12,10 +12,13 @@ _sockcat_word() {
 	value=
 	case $word in
 	--source | --source-port | --sh-exec | --exec | --forward | \
-	--max-conns | --count | --quit | --drain | --retry | --wait | \
-	--idle-timeout | --max-time | --rcvbuf | --sndbuf | --backlog | \
-	--tos | --ttl | --mode | --allow | --deny | --allowfile | \
-	--denyfile | --port-file | --ready-fd)
+	--parallel | --max-conns | --count | --quit | --drain | --retry | \
+	--send | --expect | --recvlimit | --recv-bytes | --wait | \
+	--idle-timeout | --max-time | --interval | --delay | --rate | \
+	--output | --hex-dump | --rcvbuf | --sndbuf | --backlog | --tos | \
+	--ttl | --mode | --interface | --proxy | --proxy-type | \
+	--proxy-auth-file | --allow | --deny | --allowfile | --denyfile | \
+	--port-file | --ready-fd)
 		value=$word
 		given+=" $word"
 		;;
@@ -27,7 +30,7 @@ _sockcat_word() {
 			letter=${word:0:1}
 			given+=" -$letter"
 			case $letter in
-			[spcmqwIOTM])
+			[spcmqWwioIOTMxX])
 				[ -n "${word:1}" ] || value=-$letter
 				break
 				;;
@@ -51,16 +54,28 @@ _sockcat_options() {
 	options=' -4 --ipv4 -6 --ipv6 -U --unixsock -u --udp -n --nodns
 		-s --source -p --source-port -l --listen -e --echo
 		-b --broadcast --broker --chat -c --sh-exec --exec --forward
-		-z --zero -k --keep-open -m --max-conns --count
+		-z --zero --parallel -k --keep-open -m --max-conns --count
 		-d --recv-only --send-only -N --shutdown --no-shutdown
-		-q --quit --drain --retry -w --wait --idle-timeout --max-time
-		-v --verbose --quiet -h --help -V --version -I --rcvbuf
+		-q --quit --drain --retry --send --expect -W --recvlimit
+		--recv-bytes -F --fd-pass -w --wait --idle-timeout --max-time
+		-C --crlf --lines -i --interval --delay --rate -t --telnet
+		-o --output --hex-dump --append-output
+		--progress --stats --json -v --verbose --quiet -h --help -V --version -I --rcvbuf
 		-O --sndbuf --keepalive --no-keepalive --no-reuseaddr
 		--reuseport --nodelay --no-nodelay --backlog -T --tos
-		-M --ttl --reset --mode --allow --deny --allowfile --denyfile
+		-M --ttl --reset --mode --interface --mptcp -x --proxy
+		-X --proxy-type --proxy-auth-file
+		--allow --deny --allowfile --denyfile
 		--port-file --ready-fd -f --background '
 	# A blank before and after each, for _sockcat_hide.
 	options=${options//[$'\n\t']/ }
+
+	# What only a relay has, only a test, only a client.
+	local -a relay test proxy
+	relay=(--send --expect -W --recvlimit --recv-bytes -F --fd-pass
+		-C --crlf -i --interval --delay -t --telnet)
+	test=(-z --zero --parallel)
+	proxy=(-x --proxy -X --proxy-type --proxy-auth-file)
 
 	case " $given " in *' -4 '* | *' --ipv4 '*)
 		_sockcat_hide -6 --ipv6 ;;
@@ -72,36 +87,53 @@ _sockcat_options() {
 		_sockcat_hide --send-only ;;
 	esac
 	case " $given " in *' --send-only '*)
-		_sockcat_hide -d --recv-only ;;
+		_sockcat_hide -d --recv-only --expect -W --recvlimit \
+			--recv-bytes ;;
+	esac
+	case " $given " in
+	*' --expect '* | *' -W '* | *' --recvlimit '* | *' --recv-bytes '*)
+		_sockcat_hide --send-only ;;
 	esac
 	case " $given " in
 	*' --forward '*)
 		_sockcat_hide -e --echo -b --broadcast --broker --chat \
-			-c --sh-exec --exec -z --zero --send-only \
-			--no-shutdown --reset ;;
+			-c --sh-exec --exec --send-only --no-shutdown \
+			--lines --reset "${test[@]}" "${relay[@]}" ;;
 	*' -l '* | *' --listen '* | *' -k '* | *' --keep-open '*)
-		_sockcat_hide -s --source --retry ;;
+		_sockcat_hide -s --source --retry "${proxy[@]}" ;;
 	esac
 	case " $given " in
 	*' -l '* | *' --listen '* | *' -k '* | *' --keep-open '*)
-		_sockcat_hide -z --zero ;;
+		_sockcat_hide "${test[@]}" -F --fd-pass ;;
+	esac
+	case " $given " in *' -k '* | *' --keep-open '*)
+		_sockcat_hide --send --expect -W --recvlimit --recv-bytes \
+			-t --telnet ;;
+	esac
+	case " $given " in
+	*' --forward '*) ;;
+	*' -k '* | *' --keep-open '* | *' -e '* | *' --echo '* | *' --chat '* | \
+	*' -c '* | *' --sh-exec '* | *' --exec '*)
+		_sockcat_hide --progress ;;
 	esac
 	case " $given " in *' -e '* | *' --echo '*)
-		_sockcat_hide --chat -c --sh-exec --exec --forward -z --zero \
-			--send-only --no-shutdown ;;
+		_sockcat_hide --chat -c --sh-exec --exec --forward \
+			--send-only --no-shutdown --lines \
+			"${test[@]}" "${relay[@]}" ;;
 	esac
 	case " $given " in *' -b '* | *' --broadcast '* | *' --broker '*)
-		_sockcat_hide --chat --forward -z --zero --no-shutdown \
-			-f --background ;;
+		_sockcat_hide --chat --forward "${test[@]}" --no-shutdown \
+			-t --telnet "${proxy[@]}" ;;
 	esac
 	case " $given " in *' --chat '*)
 		_sockcat_hide -u --udp -s --source -e --echo -b --broadcast \
-			--broker -c --sh-exec --exec --forward -z --zero \
-			--send-only --no-shutdown --retry -f --background ;;
+			--broker -c --sh-exec --exec --forward "${test[@]}" \
+			--send-only --no-shutdown --retry --rate "${relay[@]}" \
+			"${proxy[@]}" ;;
 	esac
 	case " $given " in *' -c '* | *' --sh-exec '* | *' --exec '*)
-		_sockcat_hide -e --echo --chat --forward -z --zero \
-			--send-only --no-shutdown ;;
+		_sockcat_hide -e --echo --chat --forward "${test[@]}" \
+			--send-only --no-shutdown --lines "${relay[@]}" ;;
 	esac
 	case " $given " in *' -c '* | *' --sh-exec '*)
 		_sockcat_hide --exec ;;
@@ -113,26 +145,29 @@ _sockcat_options() {
 		_sockcat_hide -l --listen -e --echo -b --broadcast --broker \
 			--chat -c --sh-exec --exec --forward -k --keep-open \
 			-m --max-conns --count --send-only --no-shutdown \
-			--drain --idle-timeout --keepalive --no-keepalive \
-			--reuseport --nodelay --no-nodelay --backlog --mode \
+			--expect -W --recvlimit --recv-bytes -F --fd-pass \
+			-C --crlf --lines --rate -t --telnet -o --output \
+			--hex-dump --append-output --drain --idle-timeout \
+			--keepalive --no-keepalive --reuseport --nodelay --no-nodelay --backlog --mode \
 			--allow --deny --allowfile --denyfile --port-file \
-			--ready-fd -f --background ;;
+			--ready-fd -f --background --progress --stats ;;
 	esac
 	case " $given " in *' -u '* | *' --udp '*)
 		_sockcat_hide --chat --count --no-shutdown --drain \
 			--keepalive --no-keepalive --nodelay --no-nodelay \
-			--backlog --reset ;;
+			--backlog --reset -t --telnet --mptcp "${proxy[@]}" ;;
 	esac
 	case " $given " in *' -U '* | *' --unixsock '*)
 		_sockcat_hide -4 --ipv4 -6 --ipv6 -p --source-port \
 			--no-reuseaddr --reuseport --reset --allow --deny \
-			--allowfile --denyfile
+			--allowfile --denyfile --parallel
 		# The other side of a forward may be IP.
 		case " $given " in
 		*' --forward '*) ;;
 		*)
 			_sockcat_hide --keepalive --no-keepalive --nodelay \
-				--no-nodelay -T --tos -M --ttl ;;
+				--no-nodelay -T --tos -M --ttl --interface \
+				--mptcp "${proxy[@]}" ;;
 		esac ;;
 	esac
 }
@@ -152,6 +187,15 @@ _sockcat_files() {
 	_sockcat_reply < <(compgen -f -- "$cur")
 }
 
+# _sockcat_interfaces: the names of the network interfaces.
+_sockcat_interfaces() {
+	local dir
+
+	for dir in /sys/class/net/*; do
+		[ ! -e "$dir" ] || echo "${dir##*/}"
+	done
+}
+
 # _sockcat_values OPTION: what can follow it.
 _sockcat_values() {
 	local words=
@@ -166,6 +210,12 @@ _sockcat_values() {
 	--mode)
 		words='600 660 666'
 		;;
+	-X | --proxy-type)
+		words='4 5 connect'
+		;;
+	--interface)
+		words=$(_sockcat_interfaces)
+		;;
 	-s | --source)
 		case " $given " in *' -U '* | *' --unixsock '*)
 			_sockcat_files ;;
@@ -176,11 +226,12 @@ _sockcat_values() {
 		_sockcat_reply < <(compgen -c -- "$cur" | sort -u)
 		return
 		;;
-	--allowfile | --denyfile | --port-file | unix:)
+	--allowfile | --denyfile | --port-file | --proxy-auth-file | \
+	-o | --output | --hex-dump | unix:)
 		_sockcat_files
 		return
 		;;
-	--forward | --allow | --deny)
+	--forward | --allow | --deny | -x | --proxy)
 		_sockcat_reply < <(compgen -A hostname -- "$cur")
 		[ "$1" != --forward ] || words='udp: unix:'
 		;;
@@ -222,10 +273,11 @@ _sockcat() {
 		if [ "$word" = : ]; then
 			# The shell splits a word at its colons.
 			value=${COMP_WORDS[i - 1]}:
+		elif [ "$word" = = ]; then
+			# And at =; after --keepalive it is not known.
+			value=${value:-=}
 		elif [ -n "$value" ]; then
 			value=
-		elif [ "$word" = = ]; then
-			value='='	# of --keepalive=...
 		elif [ -n "$only_operands" ]; then
 			operands=$((operands + 1))
 		elif [ "$word" = -- ]; then
@@ -236,7 +288,11 @@ _sockcat() {
 			operands=$((operands + 1))
 		fi
 	done
-	if [ "$cur" = = ] || [ "$cur" = : ]; then
+	if [ "$cur" = = ]; then
+		cur=
+		value=${value:-=}
+	fi
+	if [ "$cur" = : ]; then
 		return
 	elif [ -n "$value" ]; then
 		_sockcat_values "$value"

@@ -10,7 +10,7 @@ function __sockcat_given
             and return
         else
             set -l letter (string sub -s 2 -- $option)
-            string match -qr -- "^-[46UunlebzkdNvhVf]*$letter" $words
+            string match -qr -- "^-[46UunlebzkdNFCtvhVf]*$letter" $words
             and return
         end
     end
@@ -24,10 +24,11 @@ end
 # __sockcat_at_port: the host is there, or there need not be one.
 function __sockcat_at_port
     set -l words (commandline -opc)[2..-1]
-    set -l values '^(-[46UunlebzkdNvhVf]*[spcmqwIOTM]|--(source(-port)?|'\
-'sh-exec|exec|forward|max-conns|count|quit|drain|retry|wait|idle-timeout|'\
-'max-time|rcvbuf|sndbuf|backlog|tos|ttl|mode|allow|deny|allowfile|denyfile|'\
-'port-file|ready-fd))$'
+    set -l values '^(-[46UunlebzkdNFCtvhVf]*[spcmqWwioIOTMxX]|--(source(-port)?|'\
+'sh-exec|exec|forward|parallel|max-conns|count|quit|drain|retry|send|expect|'\
+'recvlimit|recv-bytes|wait|idle-timeout|max-time|interval|delay|rate|output|'\
+'hex-dump|rcvbuf|sndbuf|backlog|tos|ttl|mode|interface|proxy|proxy-type|'\
+'proxy-auth-file|allow|deny|allowfile|denyfile|port-file|ready-fd))$'
     set -l skip 0
     __sockcat_given -l --listen
     and return
@@ -51,6 +52,10 @@ end
 function __sockcat_services
     test -r /etc/services
     and string match -r '^[a-z][a-z0-9-]*' </etc/services
+end
+
+function __sockcat_interfaces
+    path basename /sys/class/net/*
 end
 
 function __sockcat_local_ends
@@ -85,6 +90,8 @@ set -l no_unix '__sockcat_no -U --unixsock'
 # A forward has another side, for which some may make sense.
 set -l connects "begin; begin; $no_listen; end; or __sockcat_given --forward; \
 end; and $no_chat"
+set -l no_keep '__sockcat_no -k --keep-open'
+set -l no_send_only '__sockcat_no --send-only'
 set -l some_ip "begin; $no_unix; or __sockcat_given --forward; end"
 
 # Operands: a path, or a host and a port.
@@ -132,6 +139,9 @@ complete -c sockcat -l forward -x -a '(__sockcat_onward)' \
 complete -c sockcat -s z -l zero -d 'Only test: connect and close' \
     -n "$no_listen; and $no_echo; and $no_hub; and $no_chat; and \
 $no_command; and $no_forward"
+complete -c sockcat -l parallel -x -d 'Test that many ports at once' \
+    -n "$no_listen; and $no_echo; and $no_hub; and $no_chat; and \
+$no_command; and $no_forward; and $no_unix"
 
 # Session
 complete -c sockcat -s k -l keep-open -d 'With -l: serve many peers' \
@@ -144,7 +154,8 @@ complete -c sockcat -s d -l recv-only -d 'Do not read standard input' \
     -n '__sockcat_no --send-only'
 set -l relays "$no_service; and $no_echo; and $no_command"
 complete -c sockcat -l send-only -d 'Discard what is received' \
-    -n "$relays; and __sockcat_no -d --recv-only"
+    -n "$relays; and __sockcat_no -d --recv-only; and __sockcat_no --expect \
+-W --recvlimit --recv-bytes"
 complete -c sockcat -s N -l shutdown \
     -d 'Half-close after the end of input (default)'
 complete -c sockcat -l no-shutdown \
@@ -155,12 +166,51 @@ complete -c sockcat -s q -l quit -x \
 complete -c sockcat -l drain -x -d 'On SIGTERM let the sessions finish' \
     -n "$no_probe; and $no_udp"
 complete -c sockcat -l retry -x -d 'Keep trying to connect' -n "$connects"
+set -l one "$no_echo; and $no_chat; and $no_command; and $no_forward"
+complete -c sockcat -l send -x -d 'Send that instead of standard input' \
+    -n "$one; and $no_keep"
+set -l takes "$one; and $no_keep; and $no_probe; and $no_send_only"
+complete -c sockcat -l expect -x -d 'Succeed as soon as that has been received' \
+    -n "$takes"
+complete -c sockcat -s W -l recvlimit -x -d 'End after that many datagrams' \
+    -n "$takes"
+complete -c sockcat -l recv-bytes -x -d 'End after exactly that many bytes' \
+    -n "$takes"
+complete -c sockcat -s F -l fd-pass -d 'Pass the connection on, and exit' \
+    -n "$one; and $no_listen; and $no_probe"
 
 # Time limits
 complete -c sockcat -s w -l wait -x -d 'Time to connect, then for silence'
 complete -c sockcat -l idle-timeout -x -d 'Time of silence on a connection' \
     -n "$no_probe"
 complete -c sockcat -l max-time -x -d 'Time for the whole run'
+
+# Shaping
+complete -c sockcat -s C -l crlf -d 'LF becomes CRLF on the way out' \
+    -n "$one; and $no_probe"
+complete -c sockcat -l lines -d 'A line is a message' \
+    -n "$no_echo; and $no_command; and $no_forward; and $no_probe"
+complete -c sockcat -s i -l interval -x -n "$one" \
+    -d 'Pause between lines sent, or ports tested'
+complete -c sockcat -l delay -x -d 'The same as --interval' -n "$one"
+complete -c sockcat -l rate -x -d 'At most so many bytes a second' \
+    -n "$no_probe; and $no_chat"
+complete -c sockcat -s t -l telnet -d 'Refuse what telnet negotiates' \
+    -n "$one; and $no_keep; and $no_probe; and $no_hub; and $no_udp"
+
+# Watching
+complete -c sockcat -s o -l output -rF -d 'A copy of the traffic' \
+    -n "$no_probe"
+complete -c sockcat -l hex-dump -rF -d 'The same in hexadecimal' \
+    -n "$no_probe"
+complete -c sockcat -l append-output -d 'Keep what those files hold' \
+    -n "$no_probe"
+complete -c sockcat -l progress -d 'A line on the terminal, while data moves' \
+    -n "$no_probe; and $no_chat; and $no_echo; and $no_command; and \
+begin; __sockcat_no -k --keep-open; or __sockcat_given --forward; end"
+complete -c sockcat -l stats -d 'Statistics at the end, and on SIGUSR1' \
+    -n "$no_probe"
+complete -c sockcat -l json -d 'An object for each event, error, statistic'
 
 # Messages
 complete -c sockcat -s v -l verbose -d 'Say what happens'
@@ -192,6 +242,18 @@ complete -c sockcat -l reset -d 'Close with a reset' \
     -n "$no_udp; and $no_unix; and $no_forward"
 complete -c sockcat -l mode -x -d 'Permissions of the Unix socket' \
     -n "$no_probe" -a '600 660 666'
+complete -c sockcat -l interface -x -d 'Send and listen on that interface' \
+    -n "$some_ip" -a '(__sockcat_interfaces)'
+complete -c sockcat -l mptcp -d 'Multipath TCP' -n "$no_udp; and $some_ip"
+
+# Proxies
+set -l proxies "$connects; and $no_udp; and $no_hub; and $some_ip"
+complete -c sockcat -s x -l proxy -x -d 'Connect through that proxy' \
+    -n "$proxies" -a '(__sockcat_hosts)'
+complete -c sockcat -s X -l proxy-type -x -d 'What the proxy speaks' \
+    -n "$proxies" -a '4 5 connect'
+complete -c sockcat -l proxy-auth-file -rF -n "$proxies" \
+    -d 'A file with user and password for it'
 
 # Who may connect
 set -l ip_listener "$no_probe; and $no_unix"
@@ -210,4 +272,4 @@ complete -c sockcat -l port-file -rF -d 'Write address and port there' \
 complete -c sockcat -l ready-fd -x -d 'Write address and port to it' \
     -n "$no_probe"
 complete -c sockcat -s f -l background -d 'Detach once listening' \
-    -n "$no_probe; and $no_hub; and $no_chat"
+    -n "$no_probe"

@@ -194,7 +194,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 @test "an option without its argument" {
 	local name
 
-	for name in -s -p -c -m -q -w -I -O -T -M; do
+	for name in -s -p -c -m -q -w -I -O -T -M -W -i -o -x -X; do
 		misuse "$name" argument 127.0.0.1 1 "$name"
 		misuse "$name" argument 127.0.0.1 1 "-v${name#-}"
 	done
@@ -202,7 +202,9 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	    --max-conns --count --quit --drain --retry --wait \
 	    --idle-timeout --max-time --rcvbuf --sndbuf --backlog --tos --ttl \
 	    --mode --allow --deny --allowfile --denyfile --port-file \
-	    --ready-fd; do
+	    --ready-fd --parallel --send --expect --recvlimit --recv-bytes \
+	    --interval --delay --rate --output --hex-dump --interface \
+	    --proxy --proxy-type --proxy-auth-file; do
 		misuse "$name" argument 127.0.0.1 1 "$name"
 	done
 	misuse -s empty -s '' 127.0.0.1 1
@@ -215,6 +217,11 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	misuse --port-file empty -l --port-file '' 0
 	misuse --udp 5 --udp=5 127.0.0.1 1
 	misuse --help 3 --help=3
+	misuse --fd-pass 3 --fd-pass=3 127.0.0.1 1
+	misuse --crlf 3 --crlf=3 127.0.0.1 1
+	misuse --expect empty --expect '' 127.0.0.1 1
+	misuse --send twice --send a --send b 127.0.0.1 1
+	misuse --expect twice --expect a --expect b 127.0.0.1 1
 	misuse --no-keepalive 3 --no-keepalive=3 127.0.0.1 1
 	none_wrong
 }
@@ -271,7 +278,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 }
 
 @test "operands that are missing or too many" {
-	misuse host port
+	misuse host port -v
 	misuse localhost port localhost
 	misuse ::1 port ::1
 	misuse '[::1]' port '[::1]'
@@ -329,6 +336,12 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	misuse --count -k -l --count 3 1
 	misuse -m -k -l -m 3 1
 	misuse --mode -U -l --mode 600 1
+	misuse --append-output -o --append-output 127.0.0.1 1
+	misuse --proxy-type -x --proxy-type 5 127.0.0.1 1
+	misuse --send-only --expect --send-only --expect a 127.0.0.1 1
+	misuse -W --expect -uW 3 --expect a 127.0.0.1 1
+	misuse -F -o -F -o file 127.0.0.1 1
+	misuse -lk --send -lk --send a 127.0.0.1 0
 	misuse --no-reuseaddr -p --no-reuseaddr 127.0.0.1 1
 	none_wrong
 }
@@ -390,7 +403,11 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 		[ ! -s "$T/err" ]
 		head -n 1 "$T/out" | grep -q '^usage: sockcat '
 		grep -q -- '--idle-timeout' "$T/out"
-		grep -q -- '-k, *--keep-open' "$T/out"
+		grep -q -- '-k --keep-open,' "$T/out"
+		# It fits a screen.
+		[ "$(wc -l <"$T/out")" -le 40 ]
+		[ "$(wc -L <"$T/out")" -le 80 ]
+		[ "$(grep -c '^  sockcat ' "$T/out")" -ge 3 ]
 	done
 	for arg in -V --version; do
 		sockcat $arg >"$T/out" 2>"$T/err"
@@ -402,6 +419,15 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	accepted -l -h
 	accepted -h 1 2 3
 	none_wrong
+}
+
+@test "without anything it shows the help, as the error that it is" {
+	sockcat --help >"$T/help"
+	status=0
+	sockcat >"$T/out" 2>"$T/err" || status=$?
+	[ "$status" -eq 2 ]
+	[ ! -s "$T/out" ]
+	cmp "$T/help" "$T/err"
 }
 
 @test "help on a full disk, on a closed descriptor, into a closed pipe" {

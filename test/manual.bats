@@ -6,8 +6,9 @@
 # An example is a line that begins with `$ ' in a display of the section
 # EXAMPLES or in a `console' block of README.md, with the lines below it as
 # its output.  It is run as printed but for these: port 4000 becomes a free
-# one, the host `server' localhost, 192.0.2.255 the loopback's broadcast
-# address.  The table `examples' says how each is driven.
+# one, and so does 514, the host `server' localhost, 192.0.2.255 the
+# loopback's broadcast address, `proxy:1080' a proxy that the test has
+# started.  The table `examples' says how each is driven.
 
 # shellcheck disable=SC2154 # python, status: the helpers set them
 load helpers
@@ -52,12 +53,14 @@ section() {
 
 # options_of_help: NAME LETTER ARGUMENT, `-' for none, of every option.
 options_of_help() {
-	sed -nE 's/^  (-(.),|   ) --([a-z0-9-]+)( ?([][,|A-Z=]+))? .*/\3 \2- \5-/p' \
-		"$unit/help" | awk '{
-		letter = substr($2, 1, 1)
-		gsub(/[^A-Z]/, "", $3)
-		print $1, letter, $3 == "" ? "-" : $3
-	}' | sort
+	sed '/^Times/,$d' "$unit/help" |
+		grep -oE -- '(-[A-Za-z0-9] )?--[a-z0-9-]+([[ ][][,|:A-Z=]+)?' |
+		sed -E 's/^(-(.) )?--([a-z0-9-]+) ?([^ ]*)$/\3 \2- \4-/' |
+		awk '{
+			letter = substr($2, 1, 1)
+			gsub(/[^A-Z]/, "", $3)
+			print $1, letter, $3 == "" ? "-" : $3
+		}' | sort
 }
 
 # equal WHAT: the files `want' and `got' of T are the same.
@@ -102,7 +105,7 @@ matrix_text() {
 		split("tcp udp unix -uU", sock, " ")
 		split("59 63 67 72", column, " ")
 		for (i = 1; i <= modes; i++)
-			row[(i - 1) % 3] = put(row[(i - 1) % 3], 15 + 3 * i - \
+			row[(i - 1) % 3] = put(row[(i - 1) % 3], 16 + 3 * i - \
 				int((length(head[i]) + 1) / 2), head[i])
 		for (i = 1; i <= 4; i++)
 			row[2] = put(row[2], column[i], sock[i])
@@ -118,7 +121,7 @@ matrix_text() {
 		split($0, part, "\t")
 		line = letter[part[1]] "--" part[1]
 		for (i = 1; i <= modes; i++)
-			line = put(line, 14 + 3 * i, substr(part[2], i, 1))
+			line = put(line, 15 + 3 * i, substr(part[2], i, 1))
 		for (i = 1; i <= 4; i++)
 			line = put(line, column[i] + 1, \
 				substr(part[3], i, 1))
@@ -165,9 +168,11 @@ matrix_text() {
 }
 
 @test "manual: names no option that there is not" {
-	grep -oE '(Fl -|--)[a-z][a-z0-9-]+' "$unit/page" "$top/README.md" |
+	# Other programs' options: only where it says what to write instead.
+	awk '/^\.Sh / { other = /COMPATIBILITY/ } !other || !/^\.It/' \
+		"$unit/page" >"$T/page"
+	grep -oE '(Fl -|--)[a-z][a-z0-9-]+' "$T/page" "$top/README.md" |
 		sed -E 's/.*(Fl -|--)//' | sort -u >"$T/said"
-	# Other programs' options: none.
 	options_of_help | cut -d ' ' -f 1 | sort >"$T/there"
 	run comm -23 "$T/said" "$T/there"
 	[ -z "$output" ]
@@ -291,11 +296,12 @@ all_options() {
 }
 
 # given_by LETTER: print how the completions are told of it: C stands for
-# --chat, F for --forward, and c has a value.
+# --chat, F for --forward, S for --send-only, and c has a value.
 given_by() {
 	case $1 in
 	C) printf '%s\n' --chat ;;
 	F) printf '%s\n' '--forward h' ;;
+	S) printf '%s\n' --send-only ;;
 	c) printf '%s\n' '-c true' ;;
 	*) printf '%s\n' "-$1" ;;
 	esac
@@ -368,7 +374,8 @@ senseless() {
 				if (!((substr(flags, i, 1), option[j]) in good))
 					print substr(flags, i, 1), option[j]
 	}' "$unit/marks"
-	printf '%s\n' '4 ipv6' '6 ipv4' 'd send-only' 'c exec'
+	printf '%s\n' '4 ipv6' '6 ipv4' 'd send-only' 'c exec' \
+		'S expect' 'S recvlimit' 'S recv-bytes' 'S recv-only'
 }
 
 # same_offer WHAT LINE: `want' is what is offered for LINE.
@@ -390,7 +397,8 @@ left_of() {
 	options_of_help | awk -v x="$1" '$2 == x { print $1 }
 		x == "b" && $1 == "broker" { print $1 }
 		x == "C" && $1 == "chat" { print $1 }
-		x == "F" && $1 == "forward" { print $1 }' |
+		x == "F" && $1 == "forward" { print $1 }
+		x == "S" && $1 == "send-only" { print $1 }' |
 		spelt >"$T/itself"
 	awk -v x="$1" '$1 == x { print $2 }' "$T/senseless" |
 		spelt >"$T/not"
@@ -404,7 +412,7 @@ takes_values() {
 
 	# After these comes a path, or nothing; or a host all the same.
 	all_options | grep -vxE -e '-[UhV]|--(unixsock|help|version)' \
-		-e '--(forward|allow|deny)' >"$T/these"
+		-e '-x|--(forward|allow|deny|proxy)' >"$T/these"
 	while read -r option; do
 		lines+=("sockcat $option localhos")
 	done <"$T/these"
@@ -420,15 +428,15 @@ takes_values() {
 
 # offers SHELL: its completion offers what it should.
 offers() {
-	local x modes=(l k e b z u U c C F 4 6 d) lines=()
+	local x modes=(l k e b z u U c C F S 4 6 d) lines=()
 
 	senseless >"$T/senseless"
 	: >"$T/work/socket"
 	for x in "${modes[@]}"; do
 		lines+=("sockcat $(given_by "$x") -")
 	done
-	"ask_$1" 'sockcat -' 'sockcat --li' 'sockcat -z --li' \
-		'sockcat -vnz --li' 'sockcat -T cs0 -z --li' \
+	"ask_$1" 'sockcat -' 'sockcat --lis' 'sockcat -z --lis' \
+		'sockcat -vnz --lis' 'sockcat -T cs0 -z --lis' \
 		'sockcat -Tlowdelay --z' 'sockcat --send-only --recv' \
 		'sockcat -T ' 'sockcat --tos l' 'sockcat -U so' \
 		'sockcat -lkeU so' 'sockcat localhos' 'sockcat -w ' \
@@ -437,6 +445,10 @@ offers() {
 		'sockcat --port-file so' 'sockcat --forward localhos' \
 		'sockcat --forward u' 'sockcat --allow localhos' \
 		'sockcat --deny localhos' 'sockcat --ready-fd ' \
+		'sockcat -x localhos' 'sockcat -X ' 'sockcat --proxy-type c' \
+		'sockcat --proxy-auth-file so' 'sockcat -o so' \
+		'sockcat --hex-dump so' 'sockcat --interface l' \
+		'sockcat -lU --forward h --prox' \
 		'sockcat -lU --forward h --to' \
 		'sockcat --forward h -lk --retr' \
 		"${lines[@]}" >"$T/answers" || return
@@ -450,13 +462,13 @@ offers() {
 	done
 
 	echo --listen >"$T/want"
-	same_offer "--li" 'sockcat --li'
+	same_offer "--lis" 'sockcat --lis'
 	echo --zero >"$T/want"
 	same_offer "the letters of a value" 'sockcat -Tlowdelay --z'
 	: >"$T/want"
-	same_offer "with -z" 'sockcat -z --li'
-	same_offer "with a cluster" 'sockcat -vnz --li'
-	same_offer "after a value" 'sockcat -T cs0 -z --li'
+	same_offer "with -z" 'sockcat -z --lis'
+	same_offer "with a cluster" 'sockcat -vnz --lis'
+	same_offer "after a value" 'sockcat -T cs0 -z --lis'
 	same_offer "with --send-only" 'sockcat --send-only --recv'
 	same_offer "after -w" 'sockcat -w '
 
@@ -472,11 +484,25 @@ offers() {
 	same_offer files 'sockcat --allowfile so'
 	same_offer files 'sockcat --denyfile so'
 	same_offer files 'sockcat --port-file so'
+	same_offer files 'sockcat --proxy-auth-file so'
+	same_offer files 'sockcat -o so'
+	same_offer files 'sockcat --hex-dump so'
 	echo localhost >"$T/want"
 	same_offer hosts 'sockcat localhos'
 	same_offer "hosts to forward to" 'sockcat --forward localhos'
 	same_offer "hosts of a list" 'sockcat --allow localhos'
 	same_offer "hosts of a list" 'sockcat --deny localhos'
+	same_offer "hosts of proxies" 'sockcat -x localhos'
+	if [ -e /sys/class/net/lo ]; then
+		answer 'sockcat --interface l' | grep -qx lo ||
+			fail "no interface"
+	fi
+	printf '%s\n' 4 5 connect >"$T/want"
+	same_offer "types of proxies" 'sockcat -X '
+	echo connect >"$T/want"
+	same_offer "types of proxies" 'sockcat --proxy-type c'
+	printf '%s\n' --proxy --proxy-auth-file --proxy-type >"$T/want"
+	same_offer "for the other side" 'sockcat -lU --forward h --prox'
 	echo sockcat >"$T/want"
 	same_offer commands 'sockcat -c sockca'
 	same_offer commands 'sockcat --exec sockca'
@@ -495,11 +521,11 @@ offers() {
 	takes_values bash
 	# The shell splits words at colons.
 	ask_bash 'sockcat --forward unix : so' \
-		'sockcat localhost : 80 -lk --li' >"$T/answers"
+		'sockcat localhost : 80 -lk --lis' >"$T/answers"
 	echo socket >"$T/want"
 	same_offer "paths to forward to" 'sockcat --forward unix : so'
 	echo --listen >"$T/want"
-	same_offer "after a port" 'sockcat localhost : 80 -lk --li'
+	same_offer "after a port" 'sockcat localhost : 80 -lk --lis'
 }
 
 @test "completion: fish offers the options that make sense, and values" {
@@ -560,6 +586,16 @@ service	tcp	sockcat -lke localhost 4000
 service	tcp&	sockcat -lke localhost 4000 &
 service	udp	sockcat -luke localhost 4000
 service	ask_tcp	echo hello | sockcat localhost 4000
+scan	ask	sockcat -z 127.0.0.1 1-1023,http-alt,4000
+ready	start	sockcat -z --retry 30 server 4000 && start
+health	redis	sockcat -w 5 --send '\''PING\r\n'\'' --expect +PONG server 4000
+health	web	sockcat -w 5 --send '\''GET / HTTP/1.0\r\n\r\n'\'' --expect 200 server 4000
+watch	serve	sockcat -lk --forward unix:redis.sock --hex-dump - localhost 4000
+watch	ask	redis-cli -p 4000 ping
+slow	serve	sockcat -lk --forward unix:redis.sock --rate 4k localhost 4000
+syslog	line	sockcat -u -q 0 --send '\''<13>backup: done'\'' server 514
+syslog	lines	tail -f log | sockcat -u --lines server 514
+behind	ssh	ssh -o ProxyCommand='\''sockcat -x proxy:1080 %h %p'\'' server
 service	ask_udp	echo hello | sockcat -u localhost 4000
 web	ask	printf '\''GET / HTTP/1.0\r\n\r\n'\'' | sockcat -w 10 server 4000
 open	quiet	sockcat -z server 4000 && echo open
@@ -578,6 +614,10 @@ house	demo	make demo
 house	check	make check
 house	install	make install
 house	uninstall	make uninstall
+house	some	make check TESTS=test/relay.bats
+house	all	make check-all
+house	lint	make lint
+house	bench	make bench ROWS=echo-100
 '
 
 # displays: the displays with examples of both pages, an empty line between.
@@ -599,7 +639,9 @@ cmd() {
 		'$1 == d && $2 == r { print $3 }' <<<"$examples")
 	[ -n "$command" ] || fail "$driver has no example for $1"
 	command=${command//4000/$PORT}
+	command=${command/% 514/ $PORT}
 	command=${command// server / localhost }
+	command=${command//proxy:1080/localhost:$proxy_port}
 	echo "${command//192.0.2.255/127.255.255.255}"
 }
 
@@ -897,6 +939,97 @@ both_follow() {
 	[[ $output == *refused ]]
 }
 
+@test "examples: see which ports are open" {
+	driver=scan
+	getent services http-alt/tcp >/dev/null || skip "no /etc/services"
+	listen srv -4 -k 127.0.0.1 0
+	run limited "$(cmd ask)"
+	[ "$status" -eq 0 ]
+	# Others may be open on this machine, and the port may have a name.
+	[ "$(shown ask)" = "127.0.0.1 $PORT open tcp" ]
+	[[ ${lines[-1]} =~ ^127\.0\.0\.1\ $PORT\ open\ tcp(/.*)?$ ]]
+}
+
+@test "examples: start when a port is open" {
+	driver=ready
+	printf '#!/bin/sh\necho up\n' >"$T/bin/start"
+	chmod +x "$T/bin/start"
+	free_port
+	start cl bash -c "$(cmd start)"
+	if wait_exit cl 0.3 2>/dev/null; then
+		fail "it does not wait: $status"
+	fi
+	start srv sockcat -lk 127.0.0.1 "$PORT"
+	wait_exit cl
+	[ "$status" -eq 0 ]
+	[ "$(<"$T/cl.out")" = up ]
+}
+
+@test "examples: servers that answer as they should" {
+	driver=health
+	need redis-server
+	printf 'HTTP/1.0 200 OK\r\n\r\n' >page
+	listen_with page srv 0
+	run limited "$(cmd web)"
+	[ "$status" -eq 0 ]
+	[ "${lines[0]%$'\r'}" = "$(shown web)" ]
+
+	free_port
+	start db redis-server --port "$PORT" --bind 127.0.0.1 --save ''
+	wait_line db.out 'eady to accept connections' 20
+	run limited "$(cmd redis)"
+	[ "$status" -eq 0 ]
+	[ "${output%$'\r'}" = "$(shown redis)" ]
+}
+
+@test "examples: watch a database, and slow it down" {
+	driver=watch
+	need redis-server redis-cli
+	start db redis-server --port 0 --unixsocket redis.sock --save ''
+	wait_line db.out 'eady to accept connections' 20
+	serve srv serve
+	here ask
+	wait_line srv.err '^< [0-9:.]+ [^ ]+:[0-9]+ 00000000 .*\|'
+	wait_line srv.err '^> [0-9:.]+ [^ ]+:[0-9]+ .*\|\+PONG\.\.\|$'
+
+	driver=slow
+	serve slow serve
+	[ "$(limited "redis-cli -p $PORT ping")" = PONG ]
+}
+
+@test "examples: lines for a syslog server" {
+	driver=syslog
+	free_port -u
+	start srv sockcat -luk 127.0.0.1 "$PORT"
+	wait_port "$PORT" udp
+	here line
+	wait_line srv.out '^<13>backup: done'
+	: >log
+	start follow bash -c "$(cmd lines)"
+	more() {
+		echo 'one more' >>log
+		grep -q 'one more$' "$T/srv.out"
+	}
+	wait_for 20 more
+}
+
+@test "examples: ssh through a proxy" {
+	driver=behind
+	cat >"$T/bin/ssh" <<-'END'
+		#!/bin/sh
+		# Of ssh -o ProxyCommand=COMMAND HOST only that.
+		command=$(echo "${2#*=}" | sed 's/%h/192.0.2.7/; s/%p/22/')
+		echo hello | sh -c "$command"
+	END
+	chmod +x "$T/bin/ssh"
+	peer_py srv proxy.py
+	proxy_port=$PORT
+	run limited "$(cmd ssh)"
+	[ "$status" -eq 0 ]
+	[ "$output" = hello ]
+	grep -q '^request ipv4 192.0.2.7 22' "$T/srv.out"
+}
+
 @test "examples: collect what many machines send" {
 	driver=collect
 	echo before >log
@@ -1011,7 +1144,16 @@ both_follow() {
 	[ -z "$(find "$DESTDIR" -type f)" ]
 
 	# The tests are what is running already; that make knows how is all.
-	run limited "MAKEFLAGS=-n $(cmd check)"
-	[ "$status" -eq 0 ]
-	[[ $output == *test/run* ]]
+	for role in check some all lint bench; do
+		run limited "MAKEFLAGS=-n $(cmd $role)"
+		[ "$status" -eq 0 ] || fail "$(cmd $role): $output"
+		case $role in
+		all) [[ $output == *run-portable* ]] ;;
+		lint) [[ $output == *test/lint* ]] ;;
+		bench) [[ $output == *test/bench/run* ]] ;;
+		*) [[ $output == *test/run* ]] ;;
+		esac
+	done
+	run limited "MAKEFLAGS=-n $(cmd some)"
+	[[ $output == *"test/run test/relay.bats"* ]]
 }

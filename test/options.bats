@@ -94,8 +94,13 @@ value_of() {
 		fi
 		;;
 	source-port) words+=(0) ;;
-	max-conns | count | backlog) words+=(5) ;;
+	max-conns | count | backlog | parallel) words+=(5) ;;
 	quit | wait | idle-timeout | max-time | drain | retry) words+=(9) ;;
+	interval | delay | recvlimit | recv-bytes) words+=(9) ;;
+	send | expect) words+=('x\n') ;;
+	rate) words+=(9k) ;;
+	output | hex-dump) words+=("$T/copy") ;;
+	interface) words+=(lo) ;;
 	sh-exec | exec) words+=(true) ;;
 	forward) words+=(127.0.0.1:1) ;;
 	allow | deny) words+=(127.0.0.1) ;;
@@ -183,7 +188,7 @@ clash_is_real() {
 # whole_row MODE: every option and socket in this mode, as the table says.
 whole_row() {
 	local want=$1 option mode kind mark flags operands letters words lines
-	local what
+	local what clash
 
 	need "${CC:-cc}"
 	awk -F '\t' -v m="$want" '$2 == m && $4 != "="' \
@@ -197,6 +202,10 @@ whole_row() {
 			if [ "$mark" != - ] && is_client "$mode"; then
 				words+=(-p 0)
 			fi
+			;;
+		append-output*) [ "$mark" = - ] || words+=(-o "$T/copy") ;;
+		background-l | background-lk | background-lb | background--chat)
+			[ "$mark" = - ] || words+=(-d -o "$T/copy")
 			;;
 		proxy-*) [ "$mark" = - ] || words+=(-x 127.0.0.1:1) ;;
 		unixsock*) operands=("$T/s") ;;
@@ -221,9 +230,11 @@ whole_row() {
 		    ! names_option "$option" "${lines[0]}" ||
 		    [ "${lines[1]}" != "sockcat: try 'sockcat --help'" ]; then
 			wrong "$what: $(cat "$T/err")"
-		elif ! clash_is_real "${lines[0]#*no sense }"; then
-			wrong "$what: ${lines[0]}"
+			continue
 		fi
+		# Without the advice behind it.
+		clash=${lines[0]#*no sense }
+		clash_is_real "${clash%%;*}" || wrong "$what: ${lines[0]}"
 	done <"$T/row"
 	none_wrong
 }

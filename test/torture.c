@@ -68,6 +68,8 @@ WRAP(ssize_t, read, int fd, void *buf, size_t n)
 
 WRAP(ssize_t, write, int fd, const void *buf, size_t n)
 {
+	if (n <= WHOLE) /* most likely it does not have to wait */
+		return __real_write(fd, buf, n);
 	return interrupted(fd, 0) ? -1 : __real_write(fd, buf, less(fd, n));
 }
 

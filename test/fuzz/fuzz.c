@@ -65,8 +65,8 @@ static char *take_bytes(struct input *in, size_t *n)
 static char *take_text(struct input *in)
 {
 	const void *nul = in->left > 0 ? memchr(in->at, '\0', in->left) : NULL;
-	size_t n = nul ? (size_t)((const unsigned char *)nul - in->at)
-		       : in->left;
+	size_t n =
+		nul ? (size_t)((const unsigned char *)nul - in->at) : in->left;
 	char *text = take_bytes(in, &n);
 
 	text = realloc(text, n + 1);
@@ -147,8 +147,8 @@ static void target_numbers(struct input *in)
 		MUST(octal >= 0 && octal <= 0777);
 		snprintf(plain, sizeof(plain), "%o", (unsigned int)octal);
 		MUST(strcmp(plain, "0") == 0
-			? text[strspn(text, "0")] == '\0'
-			: strcmp(text + strspn(text, "0"), plain) == 0);
+				? text[strspn(text, "0")] == '\0'
+				: strcmp(text + strspn(text, "0"), plain) == 0);
 	} else {
 		MUST(octal == -99 && refused());
 	}
@@ -167,7 +167,7 @@ static void target_times(struct input *in)
 		return;
 	}
 	value = strtod(text, &end);
-	scale = strcmp(end, "ms") == 0 ? 1e6
+	scale = strcmp(end, "ms") == 0  ? 1e6
 		: strcmp(end, "m") == 0 ? 60e9
 		: strcmp(end, "h") == 0 ? 3600e9
 					: 1e9;
@@ -189,8 +189,10 @@ static void target_sizes(struct input *in)
 		MUST(n == -99 && refused());
 	} else {
 		value = strtoull(text, &end, 10);
-		value <<= *end == 'k' ? 10 : *end == 'M' ? 20
-			: *end == 'G' ? 30 : 0;
+		value <<= *end == 'k' ? 10
+			: *end == 'M' ? 20
+			: *end == 'G' ? 30
+				      : 0;
 		MUST(n >= 1 && n <= most << 30 &&
 			(unsigned long long)n == value);
 		MUST(strlen(end) < 2);
@@ -231,8 +233,9 @@ static void addresses_shown(struct input *in)
 	char text[ADDR_TEXT], place[PLACE_TEXT];
 
 	memset(&a, 0, sizeof(a));
-	a.len = (socklen_t)take_number(in, offsetof(struct sockaddr_un,
-		sun_path) + sizeof(a.un.sun_path) + 2);
+	a.len = (socklen_t)take_number(in,
+		offsetof(struct sockaddr_un, sun_path) + sizeof(a.un.sun_path) +
+			2);
 	for (size_t i = 0; i < a.len && i < sizeof(a.un); i++)
 		((char *)&a.sa)[i] = (char)take_number(in, 256);
 	if (a.len > sizeof(a.in6) || a.len < sizeof(a.in) ||
@@ -379,7 +382,7 @@ static void target_lists(struct input *in)
 			allowed(&a.lists[0], &peer));
 		for (size_t i = 1; i < a.lists[0].count; i++)
 			MUST(block_order(&a.lists[0].at[i - 1],
-				&a.lists[0].at[i]) <= 0);
+				     &a.lists[0].at[i]) <= 0);
 		access_allows(&a, &peer, true);
 	} else {
 		MUST(refused());
@@ -442,13 +445,13 @@ static void target_requests(struct input *in)
 
 	t.host = host;
 	if (*login && credentials_parse(&p, "file", login, strlen(login)) < 0)
-		MUST(refused() && (strlen(login) < 9 ||
-			!strstr(why.text, login)));
+		MUST(refused() &&
+			(strlen(login) < 9 || !strstr(why.text, login)));
 	if (proxy_suits(&p, &t) < 0) {
 		MUST(refused());
 	} else {
 		memset(to, 0xee, sizeof(to));
-		n = p.type == SOCKS5 ? socks5_request(&t, to)
+		n = p.type == SOCKS5       ? socks5_request(&t, to)
 			: p.type == SOCKS4 ? socks4_request(&p, &t, to)
 					   : http_request(&p, &t, to);
 		MUST(n < PROXY_REQUEST && to[PROXY_REQUEST] == 0xee);
@@ -508,8 +511,8 @@ static size_t tapped(const struct shape *shape, const char *buf, size_t n,
 		size = n - at < step ? n - at : step;
 		memcpy(piece, buf + at, size);
 		MUST(flow_tap(&f, piece, size) == ENDED);
-		got = recv(far, answers + answered, room - answered,
-			MSG_DONTWAIT);
+		got = recv(
+			far, answers + answered, room - answered, MSG_DONTWAIT);
 		answered += got > 0 ? (size_t)got : 0;
 	}
 	if (t->held > 0)
@@ -545,9 +548,10 @@ static void target_telnet(struct input *in)
 		MUST((unsigned char)first[i] == IAC &&
 			((unsigned char)first[i + 1] == WONT ||
 				(unsigned char)first[i + 1] == DONT));
-	MUST(!s.lines || (one.messages == two.messages &&
-		memcmp(one.ends, two.ends, one.messages *
-			sizeof(one.ends[0])) == 0));
+	MUST(!s.lines ||
+		(one.messages == two.messages &&
+			memcmp(one.ends, two.ends,
+				one.messages * sizeof(one.ends[0])) == 0));
 	for (size_t i = 1; s.lines && i < one.messages; i++)
 		MUST(one.at[one.ends[i - 1] - 1] == '\n');
 	if (flags == 8)
@@ -596,7 +600,9 @@ static void target_dumps(struct input *in)
 	static char name[32], text[256 * 1024];
 	static int raw = -1, hex = -1;
 	struct dump d = { .lock = PTHREAD_MUTEX_INITIALIZER,
-		.raw_name = "raw", .hex_name = "hex", .failed = dump_broken };
+		.raw_name = "raw",
+		.hex_name = "hex",
+		.failed = dump_broken };
 	struct addr a = { .len = sizeof(a.un) };
 	char peer[ADDR_TEXT] = "", *line, *p;
 	long long offset = 0;
@@ -658,8 +664,8 @@ static void target_dumps(struct input *in)
  * ---- chats ----------------------------------------------------------------
  */
 /* chatted(buf, n, step, to): what the others in a chat hear of it. */
-static void chatted(const char *buf, size_t n, size_t step,
-	const char *name, struct gathered *to)
+static void chatted(const char *buf, size_t n, size_t step, const char *name,
+	struct gathered *to)
 {
 	static struct room r;
 	struct member reader = { .hears = &r, .fd = -1 };
@@ -780,8 +786,7 @@ static void target_options(struct input *in)
 		MUST(mode_of(&o) < MODES);
 		MUST(o.target.port >= 0 && o.target.port < PORTS);
 		MUST(o.target.path || o.target.host || o.listen);
-		MUST(o.wait > 0 && o.idle > 0 && o.max_time > 0 &&
-			o.quit >= 0);
+		MUST(o.wait > 0 && o.idle > 0 && o.max_time > 0 && o.quit >= 0);
 	}
 	MUST(result == 0 || result == -1);
 	free(copy);

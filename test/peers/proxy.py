@@ -7,6 +7,7 @@ the target itself: an echo, that ends when the client does.
     --stop STEP          do not answer at that step but
     --then close|reset|hold            do that then (hold); the same after
                          a --reply, where `echo' goes on as ever
+    --old                HTTP/1.0 will do, too (connect)
     --split              every byte in a segment of its own
     --early TEXT         the target's first bytes, in the reply's segment
     --hear N             no echo: the target hears N bytes and reports `heard'
@@ -30,6 +31,7 @@ for step in ("--method", "--login", "--reply"):
 p.add_argument("--fill", type=int, default=0)
 p.add_argument("--stop", choices=("method", "login", "reply"))
 p.add_argument("--then", choices=("close", "reset", "hold", "echo"))
+p.add_argument("--old", action="store_true")
 p.add_argument("--split", action="store_true")
 p.add_argument("--early", default="")
 p.add_argument("--hear", type=int)
@@ -151,8 +153,9 @@ def connect(c):
     for line in head[1:]:
         if line.startswith("Proxy-Authorization: Basic "):
             user = text(base64.b64decode(line.split()[2], validate=True))
-    host, port = head[1][len("Host: "):].rsplit(":", 1)
-    assert head[0] == "CONNECT %s:%s HTTP/1.1" % (host, port), head
+    host, port = head[0].split()[1].rsplit(":", 1)
+    assert a.old or head[:2] == ["CONNECT %s:%s HTTP/1.1" % (host, port),
+                                 "Host: %s:%s" % (host, port)], head
     report(c, "connect", host, port, user)
     if a.auth and user != a.auth:
         put(c, b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\nlog in")
