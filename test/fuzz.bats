@@ -29,7 +29,7 @@ fed() {
 }
 
 @test "the parsers of texts take what the fuzzer began with and found" {
-	fed messages numbers times sizes escapes words options
+	fed messages json numbers times sizes escapes words options
 }
 
 @test "addresses, ports and lists: what the fuzzer began with and found" {

@@ -129,6 +129,51 @@ static void target_messages(struct input *in)
 	free(text);
 }
 
+/* string_end(p): after the JSON string that begins at p. */
+static const char *string_end(const char *p)
+{
+	size_t size;
+
+	MUST(*p++ == '"');
+	for (; *p != '"'; p += size) {
+		size = *p == '\\' ? 2 : character_size(p, strlen(p));
+		MUST(size > 0 && *p != '\t');
+		if (size != 2 || *p != '\\')
+			continue;
+		MUST(strchr("\"\\u", p[1]) && p[1]);
+		if (p[1] == 'u')
+			size += strspn(p + 2, "0123456789abcdef") < 4 ? 99 : 4;
+		MUST(size < 99);
+	}
+	return p + 1;
+}
+
+/* Texts from anywhere, as much as one event has of them. */
+static void target_json(struct input *in)
+{
+	struct object o;
+	char *text;
+	const char *p = o.text;
+
+	object_begin(&o, "connected");
+	for (int i = 0; i < 4; i++) {
+		text = take_text(in);
+		object_text(&o, "k", text);
+		free(text);
+	}
+	object_number(&o, "n", INT64_MIN);
+	object_time(&o, "t", INT64_MAX);
+	MUST(o.used + 3 < sizeof(o.text));
+	memcpy(o.text + o.used, "}", 2);
+	for (int i = 0; i < 6; i++) {
+		MUST(*p == (i == 0 ? '{' : ','));
+		p = string_end(p + 1);
+		MUST(*p == ':');
+		p = string_end(p + 1);
+	}
+	MUST(strncmp(p, ",\"n\":-", 6) == 0 && strchr(p, '}')[1] == '\0');
+}
+
 static void target_numbers(struct input *in)
 {
 	int64_t min = (int64_t)take_number(in, 3), n = -99, octal = -99;
@@ -799,14 +844,15 @@ static void target_options(struct input *in)
 static const struct target_row {
 	const char *name;
 	void (*run)(struct input *in);
-} targets[] = { { "messages", target_messages }, { "numbers", target_numbers },
-	{ "times", target_times }, { "sizes", target_sizes },
-	{ "escapes", target_escapes }, { "addresses", target_addresses },
-	{ "ports", target_ports }, { "lists", target_lists },
-	{ "replies", target_replies }, { "requests", target_requests },
-	{ "telnet", target_telnet }, { "needles", target_needles },
-	{ "dumps", target_dumps }, { "chats", target_chats },
-	{ "words", target_words }, { "options", target_options } };
+} targets[] = { { "messages", target_messages }, { "json", target_json },
+	{ "numbers", target_numbers }, { "times", target_times },
+	{ "sizes", target_sizes }, { "escapes", target_escapes },
+	{ "addresses", target_addresses }, { "ports", target_ports },
+	{ "lists", target_lists }, { "replies", target_replies },
+	{ "requests", target_requests }, { "telnet", target_telnet },
+	{ "needles", target_needles }, { "dumps", target_dumps },
+	{ "chats", target_chats }, { "words", target_words },
+	{ "options", target_options } };
 
 static const struct target_row *chosen;
 
