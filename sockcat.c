@@ -4432,16 +4432,27 @@ static bool tap_is_done(const struct tap *t)
  */
 enum { SE = 240, SB = 250, WILL, WONT, DO, DONT, IAC };
 
-/* telnet_refuse(t, fd, option): an answer that cannot be sent is left out. */
+/*
+ * telnet_refuse(t, fd, option): an answer that cannot be sent is left out; one
+ * that has begun would take what follows it for its end.
+ */
 static void telnet_refuse(struct tap *t, int fd, unsigned char option)
 {
 	char answer[] = { (char)IAC, (char)(t->verb == DO ? WONT : DONT),
 		(char)option };
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	size_t sent = 0;
+	ssize_t n;
 
-	if ((t->verb != DO && t->verb != WILL) ||
-		send(fd, answer, sizeof(answer), MSG_DONTWAIT) < 0)
+	if (t->verb != DO && t->verb != WILL)
 		return;
-	if (t->other && t->shape.dump)
+	do {
+		n = send(
+			fd, answer + sent, sizeof(answer) - sent, MSG_DONTWAIT);
+		sent += n > 0 ? (size_t)n : 0;
+	} while (sent > 0 && sent < sizeof(answer) &&
+		(n > 0 || poll(&p, 1, poll_time(after(farewell))) > 0));
+	if (sent == sizeof(answer) && t->other && t->shape.dump)
 		dump_note(t->shape.dump, '>', t->name, &t->other->written,
 			answer, sizeof(answer));
 }

@@ -1,13 +1,14 @@
 /*
  * torture: linked into sockcat by --wrap, it makes system calls do less than
  * they were asked to, or fail with EINTR, at random, but with every run alike.
- * Only what a kernel may do, too: no datagram is cut, no message of standard
- * error, nothing so small that a pipe takes it whole.
+ * Only what a kernel may do, too: no datagram is cut, no file, no message of
+ * standard error, nothing so small that a pipe takes it whole.
  */
 #define _GNU_SOURCE
 
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -48,9 +49,11 @@ static size_t less(int fd, size_t n)
 	int error = errno, type = 0;
 	socklen_t len = sizeof(type);
 	bool sock = getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0;
+	struct stat st;
+	bool file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 
 	errno = error;
-	if (fd == STDERR_FILENO || (sock && type != SOCK_STREAM) ||
+	if (fd == STDERR_FILENO || file || (sock && type != SOCK_STREAM) ||
 		n <= (sock ? 1 : WHOLE) || chance() % OFTEN != 0)
 		return n;
 	return 1 + chance() % (chance() % RARELY ? n : n < 16 ? n : 16);
