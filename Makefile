@@ -7,6 +7,7 @@
 #	make check-all  the tests against every build: asan, tsan, portable,
 #	                musl, torture (reads of one byte), rough (short reads and
 #	                writes, EINTR)
+#	make check-valgrind a few suites under valgrind
 #	make fuzz       the parsers, fed with anything: TIME (60) seconds for
 #	                each of TARGETS; what is found stays with the seeds
 #	make soak       everything at once for TIME (600) seconds: no byte
@@ -140,6 +141,23 @@ endef
 $(foreach v,plain $(VARIANTS),$(eval $(call variant,$(v))))
 $(foreach v,$(VARIANTS),$(eval $(call check_variant,$(v))))
 
+# valgrind finds what ASan does not: values that were never set.  It is too
+# slow for more than a few suites.
+VALGRIND = valgrind -q --vgdb=no --error-exitcode=99
+VALGRIND_TESTS = test/echo.bats test/chat.bats test/fuzz.bats
+
+check-valgrind: test-deps sockcat $(BUILD)/plain/fuzz
+	@mkdir -p $(BUILD)/valgrind
+	@for name in sockcat $(BUILD)/plain/fuzz; do \
+		wrapper=$(BUILD)/valgrind/$${name##*/}; \
+		printf '#!/bin/sh\nexec %s "%s" "$$@"\n' "$(VALGRIND)" \
+			"$(CURDIR)/$$name" >"$$wrapper"; \
+		chmod +x "$$wrapper"; \
+	done
+	@SOCKCAT="$(CURDIR)/$(BUILD)/valgrind/sockcat" VARIANT=valgrind \
+		FUZZ="$(CURDIR)/$(BUILD)/valgrind/fuzz" TIME_FACTOR=8 \
+		test/run $(or $(TESTS),$(VALGRIND_TESTS))
+
 # One after the other, all of them, also when one fails.
 check-all:
 	@failed=; \
@@ -233,5 +251,5 @@ dist:
 clean:
 	rm -rf sockcat sockcat-static sockcat-*.tar* $(BUILD)
 
-.PHONY: all demo test-deps check check-all fuzz soak bench bench-deps chart \
+.PHONY: all demo test-deps check check-valgrind check-all fuzz soak bench bench-deps chart \
 	lint install uninstall static dist clean
