@@ -3,8 +3,8 @@
  *
  * The file reads from top to bottom: each section uses only what stands
  * above it.  The sections: platform, messages, numbers, addresses, sockets,
- * proxies, endpoints, taps, pumps, commands, serving, room, port, modes,
- * command line, main.
+ * proxies, endpoints, taps, watching, pumps, commands, serving, room, port,
+ * modes, command line, main.
  * sockcat.1 is the contract with the user.
  */
 
@@ -213,6 +213,22 @@ static int64_t confirmed(int fd)
 	return n;
 }
 
+/*
+ * sock_quality(fd, n, rtt): a TCP connection: add to n what was sent again;
+ * rtt: nanoseconds there and back.  False where it cannot be known.
+ */
+static bool sock_quality(int fd, long long *n, int64_t *rtt)
+{
+	struct tcp_info info = { .tcpi_state = 0 };
+	socklen_t len = sizeof(info);
+
+	if (fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return false;
+	*n += info.tcpi_total_retrans;
+	*rtt = info.tcpi_rtt * (MS / 1000);
+	return true;
+}
+
 static void sock_linger(int fd, int64_t patience)
 {
 	(void)fd, (void)patience;
@@ -376,6 +392,12 @@ static int64_t confirmed(int fd)
 	return 0;
 }
 
+static bool sock_quality(int fd, long long *n, int64_t *rtt)
+{
+	(void)fd, (void)n, (void)rtt;
+	return false;
+}
+
 struct many {
 	struct msghdr msg_hdr;
 	unsigned int msg_len;
@@ -525,6 +547,9 @@ static int sock_bind_interface(
 #endif
 #ifndef TCP_KEEPIDLE
 #define TCP_KEEPIDLE TCP_KEEPALIVE
+#endif
+#ifndef SIGINFO
+#define SIGINFO SIGUSR1 /* elsewhere a key of the terminal */
 #endif
 
 /* now(): nanoseconds on a clock that is never set. */
@@ -752,6 +777,57 @@ struct why {
 static _Thread_local struct why why;
 
 static int loudness; /* -1 --quiet, 1 -v, 2 -vv; main writes it */
+static bool json;    /* --json: objects instead of lines; main writes it */
+
+/*
+ * The line of --progress stands below all messages: who writes one takes it
+ * away first, and its thread draws it again.
+ */
+static struct {
+	pthread_mutex_t lock; /* guards drawing, and what follows */
+	atomic_bool drawn;
+	bool over;       /* it is never drawn again */
+	bool interposed; /* what is received goes to a terminal, too */
+} bar = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static const char bar_away[] = "\r\033[K";
+
+/* bar_draw(text): in place of what is there. */
+static void bar_draw(const char *text)
+{
+	char line[256];
+	int n = snprintf(line, sizeof(line), "\r%s\033[K", text);
+
+	pthread_mutex_lock(&bar.lock);
+	atomic_store(&bar.drawn, !bar.over);
+	if (!bar.over && write(STDERR_FILENO, line, (size_t)n) < 0)
+		bar.over = true;
+	pthread_mutex_unlock(&bar.lock);
+}
+
+/* bar_end(): take it away for good. */
+static void bar_end(void)
+{
+	pthread_mutex_lock(&bar.lock);
+	bar.over = true;
+	if (atomic_exchange(&bar.drawn, false) &&
+		write(STDERR_FILENO, bar_away, strlen(bar_away)) < 0)
+		errno = 0; /* there is nobody else to tell */
+	pthread_mutex_unlock(&bar.lock);
+}
+
+/* write_text(fd, text, n): a whole line, not into the one of --progress. */
+static int write_text(int fd, char *text, size_t n)
+{
+	struct iovec part[] = {
+		{ (void *)(uintptr_t)bar_away, strlen(bar_away) }, { text, n }
+	};
+
+	return (atomic_load(&bar.drawn) ? writev(fd, part, COUNT(part))
+					: write(fd, text, n)) < 0
+		? -1
+		: 0;
+}
 
 /* printable(to, size, from): copy, with \xHH for what is not plain ASCII. */
 static char *printable(char *to, size_t size, const char *from)
@@ -766,6 +842,105 @@ static char *printable(char *to, size_t size, const char *from)
 	}
 	*p = '\0';
 	return to;
+}
+
+/*
+ * character_size(text, n): how many of n bytes are the first character; 0 if
+ * it is none, or not to be shown as it is.
+ */
+static size_t character_size(const char *text, size_t n)
+{
+	static const uint32_t least[] = { [2] = 0xA0, 0x800, 0x10000 };
+	const unsigned char *s = (const unsigned char *)text;
+	size_t size = s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
+	uint32_t code = s[0] & (0x7FU >> size);
+
+	if (s[0] < 0x80)
+		return s[0] == '\t' || (s[0] >= ' ' && s[0] < 0x7F);
+	if (s[0] < 0xC0 || s[0] > 0xF7 || size > n)
+		return 0;
+	for (size_t i = 1; i < size; i++) {
+		if ((s[i] & 0xC0) != 0x80)
+			return 0;
+		code = code << 6 | (s[i] & 0x3F);
+	}
+	if (code < least[size] || code > 0x10FFFF ||
+		(code >= 0xD800 && code <= 0xDFFF))
+		return 0;
+	return size;
+}
+
+/* An object of --json, in the making; what is too long for it is cut. */
+struct object {
+	size_t used;
+	char text[3072];
+};
+
+enum { OBJECT_SPARE = 192 }; /* for what follows a text: numbers */
+
+/*
+ * object_text(o, key, text): UTF-8 stays as it is, a byte that is none is
+ * shown as \xHH; so is a control character, but for those of ASCII.
+ */
+static void object_text(struct object *o, const char *key, const char *text)
+{
+	char *p = o->text + o->used;
+	size_t size, left = strlen(text);
+
+	p += sprintf(p, "%s\"%s\":\"", o->used > 1 ? "," : "", key);
+	for (; left > 0 && p < o->text + sizeof(o->text) - OBJECT_SPARE;
+		text += size, left -= size) {
+		size = character_size(text, left);
+		if ((unsigned char)*text < ' ' || *text == 0x7F)
+			p += sprintf(p, "\\u%04x", (unsigned char)*text);
+		else if (size == 0)
+			p += sprintf(p, "\\\\x%02X", (unsigned char)*text);
+		else
+			p += sprintf(p, "%s%.*s",
+				strchr("\"\\", *text) ? "\\" : "", (int)size,
+				text);
+		size += size == 0;
+	}
+	*p++ = '"';
+	o->used = (size_t)(p - o->text);
+}
+
+static void object_number(struct object *o, const char *key, long long n)
+{
+	o->used += (size_t)sprintf(o->text + o->used, ",\"%s\":%lld", key, n);
+}
+
+/* object_time(o, key, span): nanoseconds, as seconds. */
+static void object_time(struct object *o, const char *key, int64_t span)
+{
+	o->used += (size_t)sprintf(o->text + o->used, ",\"%s\":%lld.%06lld",
+		key, (long long)(span / SECOND),
+		(long long)(span % SECOND / 1000));
+}
+
+/* object_begin(o, event): with the time that it is. */
+static void object_begin(struct object *o, const char *event)
+{
+	struct timespec t;
+	struct tm tm;
+	char text[64];
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	gmtime_r(&t.tv_sec, &tm);
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06ldZ",
+		tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+		tm.tm_min, tm.tm_sec, t.tv_nsec / 1000);
+	o->used = 1;
+	o->text[0] = '{';
+	object_text(o, "event", event);
+	object_text(o, "time", text);
+}
+
+/* object_end(o, fd): write it; -1 with errno when that fails. */
+static int object_end(struct object *o, int fd)
+{
+	memcpy(o->text + o->used, "}\n", 2);
+	return write_text(fd, o->text, o->used + 2);
 }
 
 /*
@@ -795,49 +970,66 @@ __attribute__((format(printf, 2, 3))) static int fail_as(
 /* fail(format): the same, for the network and for I/O. */
 #define fail(...) fail_as(FAILED, __VA_ARGS__)
 
-static void write_line(const char *prefix, const char *format, va_list args)
+/*
+ * report(status, text): one line: of what happens if status is negative, else
+ * of what went wrong, and an exit status above 0 belongs to it.
+ */
+static void report(int status, const char *text)
 {
-	char raw[1024], line[1200];
+	char line[1200];
+	struct object o;
 	size_t n;
 
-	vsnprintf(raw, sizeof(raw), format, args);
-	n = (size_t)snprintf(line, sizeof(line), "%s", prefix);
-	printable(line + n, sizeof(line) - n - 1, raw);
+	if (json) {
+		object_begin(&o, status < 0 ? "info" : "error");
+		object_text(&o, "message", text);
+		if (status > 0)
+			object_number(&o, "status", status);
+		object_end(&o, STDERR_FILENO);
+		return;
+	}
+	n = (size_t)snprintf(
+		line, sizeof(line), "%s", status < 0 ? "" : "sockcat: ");
+	printable(line + n, sizeof(line) - n - 1, text);
 	n = strlen(line);
 	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, n) < 0)
-		return; /* there is nobody else to tell */
+	write_text(STDERR_FILENO, line, n);
 }
 
 /* say(format): one line about something that went wrong. */
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 {
+	char text[1024];
 	va_list args;
 
 	if (loudness < 0)
 		return;
 	va_start(args, format);
-	write_line("sockcat: ", format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	report(0, text);
 }
 
 /* tell(format): one line for -v about what happens. */
 __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
 {
+	char text[1024];
 	va_list args;
 
 	if (loudness < 1)
 		return;
 	va_start(args, format);
-	write_line("", format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	report(-1, text);
 }
 
 /* complain(): say why; the exit status that belongs to it. */
 static int complain(void)
 {
-	say("%s", why.text);
-	if (why.status == MISUSED)
+	if (loudness >= 0)
+		report(why.status, why.text);
+	if (why.status == MISUSED && !json)
 		say("try 'sockcat --help'");
 	return why.status;
 }
@@ -1117,6 +1309,34 @@ static char *addr_name(const struct addr *a, char text[ADDR_TEXT])
 		a->sa.sa_family == AF_INET6 ? "[%.80s]:%d" : "%.80s:%d",
 		addr_host(a, host), addr_port(a));
 	return text;
+}
+
+/* object_addr(o, a): what it is, as far as it has a name. */
+static void object_addr(struct object *o, const struct addr *a)
+{
+	static const char *const families[] = { "unix", "ipv4", "ipv6" };
+	char text[ADDR_TEXT];
+	int ip = a->sa.sa_family == AF_INET6 ? 2 : a->sa.sa_family == AF_INET;
+
+	if (a->len > sizeof(sa_family_t))
+		object_text(o, "address", addr_host(a, text));
+	if (ip)
+		object_number(o, "port", addr_port(a));
+	if (a->len > 0)
+		object_text(o, "family", families[ip]);
+}
+
+/* report_addr(event, a, key, text): for --json; a NULL key: none. */
+static void report_addr(const char *event, const struct addr *a,
+	const char *key, const char *text)
+{
+	struct object o;
+
+	object_begin(&o, event);
+	object_addr(&o, a);
+	if (key)
+		object_text(&o, key, text);
+	object_end(&o, STDERR_FILENO);
 }
 
 /* addr_ipv4(host, a): that host, with a's port. */
@@ -1917,7 +2137,7 @@ static bool access_allows(struct access *a, const struct addr *peer, bool once)
 	struct addr who;
 	char text[ADDR_TEXT];
 	const char *verdict = NULL;
-	bool told = loudness < 1;
+	bool told = loudness < 1 && !json;
 
 	if (!a)
 		return true;
@@ -1931,9 +2151,12 @@ static bool access_allows(struct access *a, const struct addr *peer, bool once)
 	if (verdict && !told && once)
 		told = access_told(a, &who);
 	pthread_mutex_unlock(&a->lock);
-	if (verdict && !told)
+	if (verdict && !told && json) {
+		report_addr("refused", &who, "reason", verdict);
+	} else if (verdict && !told) {
 		tell("Connection refused from %s (%s)", addr_text(&who, text),
 			verdict);
+	}
 	return !verdict;
 }
 
@@ -2151,6 +2374,18 @@ static int sock_error(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return errno;
 	return error;
+}
+
+/*
+ * sock_failure(fd): the error that has ended a connection, taken; 0: none.
+ * SO_ERROR alone tells as well what TCP still tries to overcome, such as a
+ * lost route; poll(2) does not see that.
+ */
+static int sock_failure(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) > 0 && p.revents & POLLERR ? sock_error(fd) : 0;
 }
 
 static struct addr sock_name(int fd)
@@ -2841,6 +3076,18 @@ static int announce_inherited(
 	return 0;
 }
 
+/* listener_is_dual(fd, a): a, its address, means every IPv4 address as well. */
+static bool listener_is_dual(int fd, const struct addr *a)
+{
+	int only = 1;
+	socklen_t len = sizeof(only);
+
+	return a->sa.sa_family == AF_INET6 &&
+		IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr) &&
+		getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) == 0 &&
+		!only;
+}
+
 /*
  * listener_text(fd, text): `ADDRESS PORT' or the path, a line; for the
  * dual-stack socket of every address two lines.
@@ -2848,17 +3095,12 @@ static int announce_inherited(
 static char *listener_text(int fd, char text[2 * ADDR_TEXT])
 {
 	struct addr a = sock_name(fd);
-	int only = 1;
-	socklen_t len = sizeof(only);
 	size_t n;
 
 	addr_text(&a, text);
 	strcat(text, "\n");
 	n = strlen(text);
-	if (a.sa.sa_family == AF_INET6 &&
-		IN6_IS_ADDR_UNSPECIFIED(&a.in6.sin6_addr) &&
-		getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) == 0 &&
-		!only)
+	if (listener_is_dual(fd, &a))
 		snprintf(text + n, ADDR_TEXT, "0.0.0.0 %d\n", addr_port(&a));
 	return text;
 }
@@ -2911,13 +3153,31 @@ static int port_file(const char *path, const char *text, size_t n)
 	return result;
 }
 
+/* listeners_report(ls, t): an object an address. */
+static void listeners_report(const struct listeners *ls, const struct target *t)
+{
+	struct in_addr any = { .s_addr = INADDR_ANY };
+	struct addr a;
+
+	for (int i = 0; i < ls->count; i++) {
+		a = sock_name(ls->fd[i].fd);
+		report_addr("listening", &a, "protocol", target_kind(t));
+		if (!listener_is_dual(ls->fd[i].fd, &a))
+			continue;
+		a = addr_ipv4(any, &a);
+		report_addr("listening", &a, "protocol", target_kind(t));
+	}
+}
+
 /* listeners_tell(ls, t): for -v, a line an address, as nc.openbsd says it. */
 static void listeners_tell(const struct listeners *ls, const struct target *t)
 {
 	const char *verb = t->type == SOCK_DGRAM ? "Bound" : "Listening";
 	char text[2 * ADDR_TEXT], *line, *rest;
 
-	for (int i = 0; i < ls->count && loudness > 0; i++) {
+	if (json)
+		listeners_report(ls, t);
+	for (int i = 0; i < ls->count && loudness > 0 && !json; i++) {
 		listener_text(ls->fd[i].fd, text);
 		text[strlen(text) - 1] = '\0';
 		for (line = text; line; line = rest) {
@@ -2930,6 +3190,19 @@ static void listeners_tell(const struct listeners *ls, const struct target *t)
 			tell("%s on %s", verb, line);
 		}
 	}
+}
+
+/* tell_accepted(peer): one has come, or was heard for the first time. */
+static void tell_accepted(const struct addr *peer)
+{
+	struct addr shown = *peer;
+	char text[ADDR_TEXT];
+
+	addr_unmap(&shown);
+	if (json)
+		report_addr("accepted", &shown, NULL, NULL);
+	else if (loudness > 0)
+		tell("Connection received on %s", addr_text(&shown, text));
 }
 
 /*
@@ -3730,13 +4003,17 @@ struct attempt {
 	struct addr *peer;
 };
 
+static _Thread_local int64_t dialled; /* how long the last attempt took */
+
 static int attempt_run(void *arg, int64_t end)
 {
 	const struct attempt *a = arg;
-	int64_t limit = after(a->wait);
-
-	return dial_way(
+	int64_t start = now(), limit = after(a->wait);
+	int fd = dial_way(
 		a->target, a->prefs, limit < end ? limit : end, a->peer);
+
+	dialled = now() - start;
+	return fd;
 }
 
 /*
@@ -3827,6 +4104,8 @@ static ssize_t end_write(const struct end *e, const char *buf, size_t n)
 		return e->take(e->arg, buf, n) < 0 ? -1 : (ssize_t)n;
 	if (e->kind == DATAGRAM && e->gram)
 		return gram_send(e->fd, buf, n, e->gram, 0);
+	if (e->kind == CONSOLE && bar.interposed)
+		bar_end();
 	if (e->kind == CONSOLE || e->kind == PIPE)
 		return write(e->fd, buf, n);
 	return send(e->fd, buf, n, e->flags);
@@ -3855,11 +4134,13 @@ static int64_t stream_settle(int fd, int64_t patience, bool fin)
 		error = n < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
 				errno != EINTR
 			? errno
-			: sock_error(fd);
+			: 0;
 		left = unacknowledged(fd) - fin;
 		if (left <= 0 && (HAVE_OUTQ || n == 0) &&
 			(n <= 0 || --spare == 0))
 			return 0;
+		if (error == 0)
+			error = sock_failure(fd);
 		if (error ||
 			(left > 0 && left == last &&
 				now() - since >= patience)) {
@@ -3911,11 +4192,13 @@ static bool input_is_idle(void)
 	return poll(&p, 1, 0) == 0;
 }
 
-/* in_background(fd): fd is our terminal, and another job has it now. */
+/* in_background(fd): fd is our terminal, another job has it; errno stays. */
 static bool in_background(int fd)
 {
+	int error = errno;
 	pid_t group = tcgetpgrp(fd);
 
+	errno = error;
 	return group >= 0 && group != getpgrp();
 }
 
@@ -4288,6 +4571,385 @@ static size_t tap_portion(const struct tap *t, size_t most)
 }
 
 /*
+ * ---- watching -------------------------------------------------------------
+ *
+ * For --stats, --progress and --json: what goes on with each peer is a session
+ * that stands in a register while it lasts.  It has no counters of its own but
+ * knows where those of whoever moves its bytes are, so watching costs them
+ * nothing.
+ */
+static long long value(atomic_llong *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* add(counter, n): for the only thread that writes it. */
+static void add(atomic_llong *counter, long long n)
+{
+	atomic_store_explicit(
+		counter, value(counter) + n, memory_order_release);
+}
+
+enum { RECEIVED, SENT };
+
+/* What counts datagrams where several threads do. */
+struct counters {
+	atomic_llong bytes[2], grams[2];
+};
+
+static void counters_add(struct counters *c, int way, size_t n)
+{
+	if (!c)
+		return;
+	atomic_fetch_add(&c->bytes[way], (long long)n);
+	atomic_fetch_add(&c->grams[way], 1);
+}
+
+struct session {
+	struct session *next, **back; /* what points to it; NULL: it is out */
+	struct addr peer;
+	bool is_port; /* it has no peer: all that goes through a port */
+	int fd;       /* of a stream; -1 */
+	int64_t since;
+	atomic_llong *bytes[2], *grams[2]; /* NULL: not counted */
+};
+
+/* What one or all of them came to. */
+struct sum {
+	long long peers, now; /* in all, and there now */
+	bool bytes_known, grams_known, again_known;
+	long long bytes[2], grams[2], again;
+	int64_t rtt, span;
+};
+
+static struct { /* main writes the first two */
+	bool wanted, stats;
+	bool many;              /* peers: -v has a line for each */
+	long long size;         /* of the file that is sent; 0: not known */
+	atomic_llong connected; /* a client: in so many ns; 0: it is not */
+	pthread_mutex_t lock;   /* guards what follows */
+	int64_t since;          /* the first came */
+	struct session *sessions;
+	struct sum past;
+} watch = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/*
+ * session_begin(s, fd, peer): enter it, if anybody wants to know; without a
+ * peer it is a port's.
+ */
+static void session_begin(struct session *s, int fd, const struct addr *peer)
+{
+	*s = (struct session){ .fd = fd, .is_port = !peer };
+	if (!watch.wanted)
+		return;
+	if (peer)
+		s->peer = *peer;
+	addr_unmap(&s->peer);
+	s->since = now();
+	pthread_mutex_lock(&watch.lock);
+	if (watch.since == 0)
+		watch.since = s->since;
+	watch.past.peers += !s->is_port;
+	s->next = watch.sessions;
+	s->back = &watch.sessions;
+	if (s->next)
+		s->next->back = &s->next;
+	watch.sessions = s;
+	pthread_mutex_unlock(&watch.lock);
+}
+
+/*
+ * session_count(s, bytes in, bytes out, datagrams in, datagrams out): where
+ * its counters are from now on; s may be NULL.
+ */
+static void session_count(struct session *s, atomic_llong *in,
+	atomic_llong *out, atomic_llong *grams_in, atomic_llong *grams_out)
+{
+	if (!s || !watch.wanted)
+		return;
+	pthread_mutex_lock(&watch.lock);
+	s->bytes[RECEIVED] = in;
+	s->bytes[SENT] = out;
+	s->grams[RECEIVED] = grams_in;
+	s->grams[SENT] = grams_out;
+	pthread_mutex_unlock(&watch.lock);
+}
+
+/* session_sum(s, to): add what it came to so far. */
+static void session_sum(const struct session *s, struct sum *to)
+{
+	to->now += !s->is_port;
+	to->span = now() - s->since;
+	for (int i = 0; i < 2; i++) {
+		to->bytes_known |= s->bytes[i] != NULL;
+		to->grams_known |= s->grams[i] != NULL;
+		to->bytes[i] += s->bytes[i] ? value(s->bytes[i]) : 0;
+		to->grams[i] += s->grams[i] ? value(s->grams[i]) : 0;
+	}
+	to->again_known |= sock_quality(s->fd, &to->again, &to->rtt);
+}
+
+/* sum_text(t, text): `10 bytes received, 20 bytes sent', and datagrams. */
+static void sum_text(const struct sum *t, char text[ADDR_TEXT])
+{
+	int n = snprintf(text, ADDR_TEXT,
+		"%lld bytes received, %lld bytes sent", t->bytes[RECEIVED],
+		t->bytes[SENT]);
+
+	if (t->grams_known)
+		snprintf(text + n, (size_t)(ADDR_TEXT - n),
+			", %lld datagrams received, %lld datagrams sent",
+			t->grams[RECEIVED], t->grams[SENT]);
+}
+
+static void object_sum(struct object *o, const struct sum *t)
+{
+	object_time(o, "seconds", t->span);
+	if (t->bytes_known) {
+		object_number(o, "bytes_received", t->bytes[RECEIVED]);
+		object_number(o, "bytes_sent", t->bytes[SENT]);
+	}
+	if (t->grams_known) {
+		object_number(o, "datagrams_received", t->grams[RECEIVED]);
+		object_number(o, "datagrams_sent", t->grams[SENT]);
+	}
+	if (t->again_known)
+		object_number(o, "retransmits", t->again);
+	if (t->again_known && t->rtt > 0)
+		object_time(o, "rtt_seconds", t->rtt);
+}
+
+/* session_tell(s, t, reason): it is over. */
+static void session_tell(
+	const struct session *s, const struct sum *t, const char *reason)
+{
+	char name[ADDR_TEXT], text[ADDR_TEXT] = "";
+	struct object o;
+
+	if (json) {
+		object_begin(&o, "closed");
+		object_addr(&o, &s->peer);
+		object_text(&o, "reason", reason);
+		object_sum(&o, t);
+		object_end(&o, STDERR_FILENO);
+		return;
+	}
+	if (!watch.many || loudness < 1)
+		return;
+	if (t->bytes_known)
+		sum_text(t, text);
+	tell("Connection from %s closed: %.3f s, %s%s%s",
+		addr_text(&s->peer, name), (double)t->span / SECOND, text,
+		*text ? ", " : "", reason);
+}
+
+/* session_leave(s, own): out of the register; own: its sum; under the lock. */
+static void session_leave(struct session *s, struct sum *own)
+{
+	*s->back = s->next;
+	if (s->next)
+		s->next->back = s->back;
+	s->back = NULL;
+	*own = (struct sum){ .peers = 1 };
+	session_sum(s, own);
+	session_sum(s, &watch.past);
+	watch.past.now = 0;
+}
+
+/*
+ * session_end(s, reason): it is over, and counts as past; before its socket is
+ * closed.  A reason is a word: ended, reset, silent, evicted, failed, stopped.
+ */
+static void session_end(struct session *s, const char *reason)
+{
+	struct sum own;
+	bool in; /* watch_end may have been quicker */
+
+	if (!watch.wanted)
+		return;
+	pthread_mutex_lock(&watch.lock);
+	in = s->back != NULL;
+	if (in)
+		session_leave(s, &own);
+	pthread_mutex_unlock(&watch.lock);
+	if (in)
+		session_tell(s, &own, reason);
+}
+
+/* error_reason(error): the word for an end by that failure. */
+static const char *error_reason(int error)
+{
+	return error == ECONNRESET || error == EPIPE ? "reset" : "failed";
+}
+
+/* watch_sum(t): of all sessions, those that are over too. */
+static void watch_sum(struct sum *t)
+{
+	pthread_mutex_lock(&watch.lock);
+	*t = watch.past;
+	for (struct session *s = watch.sessions; s; s = s->next)
+		session_sum(s, t);
+	t->span = watch.since > 0 ? now() - watch.since : 0;
+	pthread_mutex_unlock(&watch.lock);
+	t->bytes_known = true;
+	if (watch.many || t->peers > 1)
+		t->rtt = 0;
+}
+
+/* size_text(n, text): `1.5 MiB'. */
+static char *size_text(double n, char text[32])
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	size_t i = 0;
+
+	for (; n >= 1023.95 && i + 1 < COUNT(units); i++)
+		n /= 1024;
+	snprintf(text, 32, i > 0 ? "%.1f %s" : "%.0f %s", n, units[i]);
+	return text;
+}
+
+/* watch_line(t): what --stats says. */
+static void watch_line(const struct sum *t)
+{
+	char text[600], moved[ADDR_TEXT], in[32], out[32];
+	double span = t->span > 0 ? (double)t->span / SECOND : 1;
+	size_t n, size = sizeof(text);
+
+	sum_text(t, moved);
+	n = (size_t)snprintf(text, size, "Statistics: ");
+	if (watch.many && t->peers > 0)
+		n += (size_t)snprintf(
+			text + n, size - n, "%lld peers, ", t->peers);
+	n += (size_t)snprintf(text + n, size - n,
+		"%s, %.3f s, %s/s in, %s/s out", moved,
+		(double)t->span / SECOND,
+		size_text((double)t->bytes[RECEIVED] / span, in),
+		size_text((double)t->bytes[SENT] / span, out));
+	if (value(&watch.connected) > 0)
+		n += (size_t)snprintf(text + n, size - n,
+			", connected in %.3f ms",
+			(double)value(&watch.connected) / MS);
+	if (t->again_known)
+		n += (size_t)snprintf(
+			text + n, size - n, ", %lld retransmits", t->again);
+	if (t->again_known && t->rtt > 0)
+		n += (size_t)snprintf(text + n, size - n,
+			", round trip %.3f ms", (double)t->rtt / MS);
+	text[n++] = '\n';
+	write_text(STDERR_FILENO, text, n);
+}
+
+/* watch_say(status): the statistics; with the exit status, or -1, now. */
+static void watch_say(int status)
+{
+	struct object o;
+	struct sum t;
+
+	watch_sum(&t);
+	if (!json) {
+		watch_line(&t);
+		return;
+	}
+	object_begin(&o, "statistics");
+	object_number(&o, "peers", t.peers);
+	object_number(&o, "peers_now", t.now);
+	object_sum(&o, &t);
+	if (value(&watch.connected) > 0)
+		object_time(&o, "connect_seconds", value(&watch.connected));
+	if (status >= 0)
+		object_number(&o, "status", status);
+	object_end(&o, STDERR_FILENO);
+}
+
+/* watch_end(status): the last words: of those that are cut off, and of all. */
+static void watch_end(int status)
+{
+	struct session *s;
+	struct sum own;
+
+	if (!watch.wanted)
+		return;
+	bar_end();
+	pthread_mutex_lock(&watch.lock);
+	while ((s = watch.sessions)) {
+		session_leave(s, &own);
+		if (!s->is_port)
+			session_tell(s, &own, "stopped");
+	}
+	pthread_mutex_unlock(&watch.lock);
+	if (watch.stats || json)
+		watch_say(status);
+}
+
+/* The line of --progress. */
+enum { BAR_DRAWN = 4, BAR_PAST = 4 * BAR_DRAWN }; /* a second; samples */
+
+struct bar_sample {
+	int64_t at;
+	long long bytes;
+};
+
+/* bar_text(t, rate, text, size): rate: bytes a second of late, both ways. */
+static void bar_text(const struct sum *t, double rate, char *text, size_t size)
+{
+	long long sent = t->bytes[SENT], left = watch.size - sent;
+	char one[32], two[32];
+	size_t n = 0;
+
+	if (watch.size > 0)
+		n = (size_t)snprintf(text, size, "sent %s of %s (%d%%), ",
+			size_text((double)sent, one),
+			size_text((double)watch.size, two),
+			left <= 0 ? 100 : (int)(sent * 100 / watch.size));
+	else if (sent > 0)
+		n = (size_t)snprintf(
+			text, size, "sent %s, ", size_text((double)sent, one));
+	if (n == 0 || t->bytes[RECEIVED] > 0)
+		n += (size_t)snprintf(text + n, size - n, "received %s, ",
+			size_text((double)t->bytes[RECEIVED], one));
+	n += (size_t)snprintf(text + n, size - n, "%s/s, %lld:%02lld",
+		size_text(rate, one), (long long)(t->span / SECOND / 60),
+		(long long)(t->span / SECOND % 60));
+	if (left <= 0 || rate < 1)
+		return;
+	left = (long long)((double)left / rate);
+	snprintf(
+		text + n, size - n, ", %lld:%02lld left", left / 60, left % 60);
+}
+
+/* bar_run(): the thread that draws it, until the process ends. */
+_Noreturn static void *bar_run(void *arg)
+{
+	struct bar_sample past[BAR_PAST] = { { 0, 0 } }, *last;
+	char text[240];
+	struct winsize w;
+	struct sum t;
+	double rate;
+
+	(void)arg;
+	for (unsigned int n = 0;; pause_for(SECOND / BAR_DRAWN)) {
+		watch_sum(&t);
+		if (t.peers == 0)
+			continue;
+		last = &past[n < BAR_PAST ? 0 : n % BAR_PAST];
+		rate = n == 0 || t.span <= last->at
+			? 0
+			: (double)(t.bytes[RECEIVED] + t.bytes[SENT] -
+				  last->bytes) *
+				SECOND / (double)(t.span - last->at);
+		past[n++ % BAR_PAST] = (struct bar_sample){ t.span,
+			t.bytes[RECEIVED] + t.bytes[SENT] };
+		bar_text(&t, rate, text, sizeof(text));
+		if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) < 0 || w.ws_col == 0)
+			w.ws_col = 80;
+		if (w.ws_col <= strlen(text))
+			text[w.ws_col - 1] = '\0';
+		if (!in_background(STDERR_FILENO))
+			bar_draw(text);
+	}
+}
+
+/*
  * ---- pumps ----------------------------------------------------------------
  *
  * A pump moves bytes from one end to another, in one blocking loop, until the
@@ -4302,6 +4964,7 @@ struct flow {
 	struct end from, to;
 	atomic_llong got, put; /* bytes read, bytes written */
 	atomic_llong reads;    /* how often something came: progress */
+	atomic_llong sends;    /* datagrams written */
 	atomic_bool stuck;     /* waiting for the console to take more */
 	bool (*tick)(void *);  /* nothing for a while: is it over?  or NULL */
 	void *session;         /* of tick */
@@ -4324,18 +4987,6 @@ enum outcome {
 	ENOUGH,  /* what the tap waited for has come */
 	RESTED,  /* flow_through, lean: the bulk is over for the moment */
 };
-
-static long long value(atomic_llong *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
-/* add(counter, n): for the only thread that writes it. */
-static void add(atomic_llong *counter, long long n)
-{
-	atomic_store_explicit(
-		counter, value(counter) + n, memory_order_release);
-}
 
 /*
  * flow_mark(f): a number that changes with progress; while the flow pauses
@@ -4432,6 +5083,8 @@ static enum outcome flow_write(struct flow *f, const char *buf, size_t n)
 			add(&f->put, w);
 		}
 	} while (done < n || w < 0);
+	if (f->to.kind == DATAGRAM)
+		add(&f->sends, 1);
 	return ENDED;
 }
 
@@ -4662,6 +5315,8 @@ static enum outcome flow_write_parts(struct flow *f, struct iovec *part, int n)
 			return ENDED;
 		part->iov_base = (char *)part->iov_base + done;
 		part->iov_len -= done;
+		if (bar.interposed)
+			bar_end();
 		w = writev(f->to.fd, part, n);
 		if (w > 0)
 			add(&f->put, w);
@@ -5022,6 +5677,7 @@ struct rules {
 	struct bytes *send;   /* in place of standard input; or NULL */
 	struct tap *in, *out; /* from the peer, to it; NULL: none */
 	const char *place;    /* the peer, for messages */
+	struct session *session;
 };
 
 struct relay {
@@ -5038,6 +5694,7 @@ struct relay {
 	bool down_ended;
 	bool fin;           /* ours is sent */
 	bool output_closed; /* nobody reads standard output any more */
+	int error;          /* of the connection */
 	enum { GOING, QUIT, SILENT, IDLE } verdict; /* what ended it */
 	struct clock silence, idle, quit;
 };
@@ -5327,13 +5984,17 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 		r->output_closed = reason->error == EPIPE;
 		return -1;
 	}
+	if (r->up_state == OVER && r->up_how == NOT_WRITTEN)
+		r->error = r->up_why.error;
 	if (down != NOT_READ && r->up_state == OVER && r->up_how == NOT_WRITTEN)
 		return bytes_lost("write to", place, r->up_why.text,
 			relay_undelivered(r, 0), FAILED);
 	if (down == ENOUGH || (down == ENDED && tap_lacks(r->rules->in, lack)))
 		return relay_sufficed(r, lack);
 	error = down == NOT_READ || down == NOT_WRITTEN ? reason->error
-							: sock_error(r->fd);
+							: sock_failure(r->fd);
+	if (error)
+		r->error = error;
 	if (error)
 		return bytes_lost("connection to", place, strerror(error),
 			relay_undelivered(r, 0), FAILED);
@@ -5345,6 +6006,24 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 		return fail(
 			"read from standard input failed: %s", r->up_why.text);
 	return 0;
+}
+
+/* relay_count(r): what its session came to is counted by its flows. */
+static void relay_count(struct relay *r)
+{
+	struct flow *out = r->rules->echo ? &r->down : &r->up;
+
+	session_count(r->rules->session, &r->down.got, &out->put,
+		r->stream ? NULL : &r->down.reads,
+		r->stream ? NULL : &out->sends);
+}
+
+/* relay_reason(r, result): the word for its end. */
+static const char *relay_reason(const struct relay *r, int result)
+{
+	return r->verdict == SILENT || r->verdict == IDLE ? "silent"
+		: result == 0                             ? "ended"
+			      : error_reason(r->error);
 }
 
 /*
@@ -5392,6 +6071,7 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 		.tick = relay_tick,
 		.session = r,
 		.tap = rules->in };
+	relay_count(r);
 	span = tick_span(rules->wait, rules->idle, rules->quit);
 	r->wake[0] = r->wake[1] = -1;
 	if ((rules->quit == 0 || rules->send_only) && pipe_new(r->wake) < 0)
@@ -5431,8 +6111,9 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
  */
 struct bridge {
 	int fd[2];
-	struct flow way[2];   /* from fd[0] to fd[1], and back */
-	struct tap *tap[2];   /* of either way; NULL: none */
+	struct flow way[2]; /* from fd[0] to fd[1], and back */
+	struct tap *tap[2]; /* of either way; NULL: none */
+	struct session *session;
 	struct clock idle;    /* silence on both */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -5698,7 +6379,7 @@ static void *bridge_back(void *arg)
 /*
  * bridge_open(b, one, other, limit, lenient): between these two; lenient: other
  * is a command's, which need not read.  b->tap is set, to NULL where there is
- * none.
+ * none, and b->session.
  */
 static void bridge_open(
 	struct bridge *b, int one, int other, int64_t limit, bool lenient)
@@ -5707,6 +6388,7 @@ static void bridge_open(
 
 	*b = (struct bridge){ .fd = { one, other },
 		.tap = { b->tap[0], b->tap[1] },
+		.session = b->session,
 		.idle.limit = limit,
 		.lenient = lenient };
 	pthread_mutex_init(&b->lock, NULL);
@@ -5720,6 +6402,7 @@ static void bridge_open(
 			.span = span > 0 ? span : farewell,
 			.tap = b->tap[i],
 			.lean = true };
+	session_count(b->session, &b->way[0].got, &b->way[1].put, NULL, NULL);
 }
 
 /*
@@ -5742,6 +6425,15 @@ static int bridge_run(struct bridge *b)
 		signal_wait(&b->changed, &b->lock, NEVER);
 	pthread_mutex_unlock(&b->lock);
 	return 0;
+}
+
+/* bridge_reason(b, result): the word for its end. */
+static const char *bridge_reason(const struct bridge *b, int result)
+{
+	return b->limited    ? "silent"
+		: b->broken  ? error_reason(b->why.error)
+		: result < 0 ? "failed"
+			     : "ended";
 }
 
 /*
@@ -6319,17 +7011,19 @@ static bool stream_leave(int fd, bool shared)
 }
 
 /*
- * command_serve(c, fd, reset, place): a command that has the socket itself, to
- * its end; then the socket is closed so that nothing is lost.  -1 when bytes
- * were.  What the command has left behind keeps the connection.
+ * command_serve(c, fd, reset, session, place): a command that has the socket
+ * itself, to its end; then the session ends and the socket is closed so that
+ * nothing is lost.  -1 when bytes were.  What the command has left behind keeps
+ * the connection.
  */
-static int command_serve(
-	struct command *c, int fd, bool reset, const char *place)
+static int command_serve(struct command *c, int fd, bool reset,
+	struct session *session, const char *place)
 {
 	int64_t lost = 0;
 	bool fin = false;
 
 	if (!command_attend(c, fd)) {
+		session_end(session, "reset");
 		stream_close(fd, reset);
 		return 0;
 	}
@@ -6343,6 +7037,7 @@ static int command_serve(
 	if (lost > 0)
 		fail("connection to %s failed: %s; %lld bytes not delivered",
 			place, strerror(errno), (long long)lost);
+	session_end(session, lost > 0 ? "failed" : "ended");
 	stream_close(fd, reset);
 	return lost > 0 ? -1 : 0;
 }
@@ -6369,14 +7064,16 @@ static bool command_outlast(
 }
 
 /*
- * command_bridged(c, fd, own, limit, tap, place, limited): a command on the
- * other end of a pair of sockets, under a limit of silence, or behind taps; own
- * is closed, fd as above.  limited: whether that has passed.
+ * command_bridged(c, fd, own, limit, tap, session, place, limited): a command
+ * on the other end of a pair of sockets, under a limit of silence, or behind
+ * taps, or counted; own is closed, fd as above, and the session ends.
+ * limited: whether that has passed.
  */
 static int command_bridged(struct command *c, int fd, int own, int64_t limit,
-	struct tap *const tap[2], const char *place, bool *limited)
+	struct tap *const tap[2], struct session *session, const char *place,
+	bool *limited)
 {
-	struct bridge b = { .tap = { tap[0], tap[1] } };
+	struct bridge b = { .tap = { tap[0], tap[1] }, .session = session };
 	int64_t lost = 0;
 	int result;
 
@@ -6394,6 +7091,7 @@ static int command_bridged(struct command *c, int fd, int own, int64_t limit,
 		result = fail("connection to %s failed: %s; %lld bytes not "
 			      "delivered",
 			place, strerror(errno), (long long)lost);
+	session_end(session, bridge_reason(&b, result));
 	stream_close(fd, b.broken);
 	return result;
 }
@@ -6544,7 +7242,6 @@ static void door_follow(struct door *d)
 static void door_enter(struct door *d, const struct addr *peer)
 {
 	struct server *s = d->server;
-	char text[ADDR_TEXT];
 	bool alone, full;
 
 	pthread_mutex_lock(&s->lock);
@@ -6558,8 +7255,7 @@ static void door_enter(struct door *d, const struct addr *peer)
 	pthread_mutex_unlock(&s->lock);
 	if (alone)
 		door_follow(d);
-	if (loudness > 0)
-		tell("Connection received on %s", addr_text(peer, text));
+	tell_accepted(peer);
 	if (full)
 		tell("The house is full (-m %lld); others wait",
 			(long long)s->most);
@@ -7400,32 +8096,6 @@ struct chat {
 	char line[LINE_MOST + CHARACTER];
 };
 
-/*
- * character_size(text, n): how many of n bytes are the first character; 0 if
- * it is none, or not to be shown as it is.
- */
-static size_t character_size(const char *text, size_t n)
-{
-	static const uint32_t least[] = { [2] = 0xA0, 0x800, 0x10000 };
-	const unsigned char *s = (const unsigned char *)text;
-	size_t size = s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
-	uint32_t code = s[0] & (0x7FU >> size);
-
-	if (s[0] < 0x80)
-		return s[0] == '\t' || (s[0] >= ' ' && s[0] < 0x7F);
-	if (s[0] < 0xC0 || s[0] > 0xF7 || size > n)
-		return 0;
-	for (size_t i = 1; i < size; i++) {
-		if ((s[i] & 0xC0) != 0x80)
-			return 0;
-		code = code << 6 | (s[i] & 0x3F);
-	}
-	if (code < least[size] || code > 0x10FFFF ||
-		(code >= 0xD800 && code <= 0xDFFF))
-		return 0;
-	return size;
-}
-
 /* chat_show(c, most, to): c's line, at most so many bytes of it; its size. */
 static size_t chat_show(const struct chat *c, size_t most, char *to)
 {
@@ -7552,7 +8222,8 @@ struct peers {
 	pthread_cond_t came;
 	struct peer *bucket[PEER_BUCKETS];
 	int64_t count, most;
-	int64_t memory; /* how long a silent one is remembered */
+	int64_t memory;            /* how long a silent one is remembered */
+	struct counters *counters; /* of the port; or NULL */
 };
 
 struct port {
@@ -7569,6 +8240,7 @@ struct port {
 	void *arg;
 	bool (*tick)(struct port *p); /* nothing came for a while; or NULL */
 	atomic_llong *reads;          /* of all sockets of this port */
+	struct counters *counters;    /* the same; NULL: nobody wants to know */
 	struct clock silence;
 	int64_t hasty; /* until when no answer is waited for */
 };
@@ -7627,8 +8299,6 @@ static void peers_make_room(struct peers *ps)
 static void peers_note(struct peers *ps, int fd, const struct gram *from)
 {
 	struct peer **bucket = &ps->bucket[peer_hash(&from->peer)], *p;
-	struct addr shown = from->peer;
-	char text[ADDR_TEXT];
 
 	for (p = *bucket; p; p = p->next)
 		if (p->fd == fd && addr_same(&p->gram.peer, &from->peer))
@@ -7642,8 +8312,7 @@ static void peers_note(struct peers *ps, int fd, const struct gram *from)
 		p->next = *bucket;
 		*bucket = p;
 		ps->count++;
-		addr_unmap(&shown);
-		tell("Connection received on %s", addr_text(&shown, text));
+		tell_accepted(&from->peer);
 		pthread_cond_broadcast(&ps->came);
 	}
 	p->gram = *from;
@@ -7652,10 +8321,11 @@ static void peers_note(struct peers *ps, int fd, const struct gram *from)
 }
 
 /*
- * peer_send(p, buf, n): false when the peer cannot be reached any more.  Only
- * a Unix socket can be full on the other side: it has a second to read.
+ * peer_send(p, c, buf, n): false when the peer cannot be reached any more.
+ * Only a Unix socket can be full on the other side: it has a second to read.
  */
-static bool peer_send(const struct peer *p, const char *buf, size_t n)
+static bool peer_send(
+	const struct peer *p, struct counters *c, const char *buf, size_t n)
 {
 	int64_t deadline = 0;
 
@@ -7670,6 +8340,7 @@ static bool peer_send(const struct peer *p, const char *buf, size_t n)
 			return false;
 		pause_for(MS);
 	}
+	counters_add(c, SENT, n);
 	return true;
 }
 
@@ -7691,7 +8362,7 @@ static int peers_send(
 			p = &q->next;
 			if ((except &&
 				    addr_same(&except->peer, &q->gram.peer)) ||
-				peer_send(q, buf, n))
+				peer_send(q, ps->counters, buf, n))
 				continue;
 			if (errno == EMSGSIZE) {
 				result = -1;
@@ -7735,6 +8406,10 @@ static void port_answer(struct port *p, struct many *m, int n)
 		if (done <= 0) {
 			tell("an answer failed: %s", strerror(errno));
 			done = 1;
+		} else {
+			for (int i = 0; i < done && p->counters; i++)
+				counters_add(p->counters, SENT,
+					m[i].msg_hdr.msg_iov->iov_len);
 		}
 		deadline = NEVER;
 		m += done;
@@ -7774,6 +8449,7 @@ static bool port_hear(struct port *p, struct batch *b, int n)
 		if (!access_allows(p->access, &s->gram.peer, true))
 			continue;
 		heard++;
+		counters_add(p->counters, RECEIVED, m[i].msg_len);
 		port_copy(p, '<', &s->gram, s->part.iov_base, m[i].msg_len);
 		if (batch_cut(b, i))
 			say("a datagram of more than %d bytes is cut",
@@ -7796,6 +8472,20 @@ static bool port_hear(struct port *p, struct batch *b, int n)
 	if (parts > 0)
 		p->write(part, parts);
 	return heard > 0;
+}
+
+/* port_session(): what counts all that goes through; NULL: nobody asks. */
+static struct counters *port_session(void)
+{
+	static struct session session;
+	static struct counters c;
+
+	if (!watch.wanted)
+		return NULL;
+	session_begin(&session, -1, NULL);
+	session_count(&session, &c.bytes[RECEIVED], &c.bytes[SENT],
+		&c.grams[RECEIVED], &c.grams[SENT]);
+	return &c;
 }
 
 /*
@@ -7865,7 +8555,8 @@ struct link {
 	struct flow ahead; /* to a command */
 	struct tap tap;    /* ... go through it */
 	struct command command;
-	atomic_llong heard;
+	atomic_llong heard, got; /* datagrams of the peer, their bytes */
+	struct session session;
 	struct clock silence;
 	int64_t last; /* when the peer was heard */
 	pthread_cond_t changed;
@@ -8156,8 +8847,13 @@ static void *link_run(void *arg)
 	struct links *all = l->all;
 	struct why reason;
 	enum outcome how;
-	int status = link_open(l) < 0 ? link_refused(l) : DONE;
+	const char *end = "failed";
+	int status;
 
+	session_begin(&l->session, -1, &l->peer.peer);
+	session_count(
+		&l->session, &l->got, &l->back.put, &l->heard, &l->back.sends);
+	status = link_open(l) < 0 ? link_refused(l) : DONE;
 	if (status == DONE) {
 		how = pump(&l->back);
 		reason = why;
@@ -8168,7 +8864,12 @@ static void *link_run(void *arg)
 			status = link_fell_silent(l);
 		else if (how == NOT_READ || how == NOT_WRITTEN)
 			status = link_failed(l, reason.text);
+		else
+			end = "ended";
+		if (status == TIMED_OUT && link_was_silent(l))
+			end = "silent";
 	}
+	session_end(&l->session, end);
 	pthread_mutex_lock(&all->lock);
 	l->over = true;
 	link_hide(l);
@@ -8263,6 +8964,7 @@ static bool links_heard(struct links *all, int port, const char *buf, size_t n,
 	}
 	if (l) {
 		add(&l->heard, 1);
+		add(&l->got, (long long)n);
 		l->last = now();
 	}
 	if (l && l->to >= 0 && !all->commands)
@@ -8315,6 +9017,7 @@ struct options {
 	const char *proxy_auth; /* the file, or NULL */
 	struct proxy via;       /* what that means */
 	bool pass_fd;           /* -F */
+	bool stats, progress;
 	struct prefs prefs;
 	struct target target;
 	const struct ports *ports; /* several, of -z; NULL: just one */
@@ -8325,6 +9028,7 @@ _Noreturn static void finish(int status)
 {
 	commands_signal(SIGTERM);
 	litter_remove(true);
+	watch_end(status);
 	_exit(status);
 }
 
@@ -8335,6 +9039,7 @@ _Noreturn static void die_of(int signal_number)
 
 	commands_signal(signal_number == SIGPIPE ? SIGTERM : signal_number);
 	litter_remove(true);
+	watch_end(128 + signal_number);
 	signal(signal_number, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, signal_number);
@@ -8451,6 +9156,22 @@ static void taps_open(const struct options *o, struct tap t[2],
 	*in = tap_open(&t[0], &from, name, *out);
 }
 
+/* report_connected(t, peer): for --json. */
+static void report_connected(const struct target *t, const struct addr *peer)
+{
+	struct object o;
+
+	object_begin(&o, "connected");
+	if (t->host)
+		object_text(&o, "host", t->host);
+	object_addr(&o, peer);
+	if (peer->len == 0) /* only the proxy knows */
+		object_number(&o, "port", t->port);
+	object_text(&o, "protocol", target_kind(t));
+	object_time(&o, "seconds", dialled);
+	object_end(&o, STDERR_FILENO);
+}
+
 /* tell_connected(t, peer): nc.openbsd's sentence. */
 static void tell_connected(const struct target *t, const struct addr *peer)
 {
@@ -8458,7 +9179,9 @@ static void tell_connected(const struct target *t, const struct addr *peer)
 	const char *kind = target_kind(t);
 	int port = peer->len > 0 ? addr_port(peer) : t->port;
 
-	if (loudness < 1)
+	if (json)
+		report_connected(t, peer);
+	if (loudness < 1 || json)
 		return;
 	addr_host(peer, host);
 	if (t->path) {
@@ -8511,6 +9234,7 @@ static int relay_with(const struct options *o, int fd, struct gram *gram,
 	struct target anyone = o->target;
 	static struct relay relay;
 	static struct rules rules;
+	static struct session session;
 	static struct tap taps[2];
 	static struct bytes text;
 	struct shape both = shape_of(o, true, true);
@@ -8520,13 +9244,16 @@ static int relay_with(const struct options *o, int fd, struct gram *gram,
 		anyone.host = NULL;
 	rules = relay_rules(o, target_place(&anyone, peer, place));
 	text = o->send;
+	rules.session = &session;
 	rules.send = text.at ? &text : NULL;
 	rules.recv_only = rules.recv_only && !rules.send;
 	if (o->echo)
 		rules.in = tap_open(&taps[0], &both, "", NULL);
 	else
 		taps_open(o, taps, peer, &rules.in, &rules.out);
+	session_begin(&session, o->udp ? -1 : fd, peer);
 	result = relay_run(&relay, fd, o->target.type, gram, &rules);
+	session_end(&session, relay_reason(&relay, result));
 	if (relay.output_closed)
 		die_of(SIGPIPE);
 	if (relay.up_state == RUNNING)
@@ -8672,7 +9399,6 @@ static int first_peer(struct listeners *ls, int64_t deadline, struct gram *gram)
 static int take_one(const struct options *o, struct addr *peer)
 {
 	static struct listeners ls;
-	char text[ADDR_TEXT];
 	int fd;
 
 	if (open_listeners(o, &ls) < 0)
@@ -8681,7 +9407,7 @@ static int take_one(const struct options *o, struct addr *peer)
 	fd = accept_any(&ls, after(o->wait), peer);
 	listeners_close(&ls);
 	if (fd >= 0)
-		tell("Connection received on %s", addr_text(peer, text));
+		tell_accepted(peer);
 	return fd;
 }
 
@@ -8690,7 +9416,6 @@ static int hear_one(
 	const struct options *o, struct gram *gram, struct addr *peer)
 {
 	static struct listeners ls;
-	char text[ADDR_TEXT];
 	int fd;
 
 	if (open_listeners(o, &ls) < 0)
@@ -8699,7 +9424,7 @@ static int hear_one(
 	*peer = gram->peer;
 	addr_unmap(peer);
 	if (fd >= 0)
-		tell("Connection received on %s", addr_text(peer, text));
+		tell_accepted(peer);
 	return fd;
 }
 
@@ -8709,6 +9434,8 @@ static int reach_one(const struct options *o, struct addr *peer)
 	int fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, peer);
 	size_t n = strlen(why.text);
 
+	if (fd >= 0)
+		add(&watch.connected, dialled);
 	if (fd >= 0 && !o->udp)
 		tell_connected(&o->target, peer);
 	if (fd < 0 && o->udp && !o->unixsock && !o->hub && why.error == EACCES)
@@ -8781,10 +9508,13 @@ static int echo_service(void *arg, int fd, const struct addr *peer)
 			.from = end, .to = end, .lean = true, .session = &e } };
 	struct shape both = shape_of(o, true, true);
 	char text[ADDR_TEXT];
+	struct session session;
 	struct tap tap;
 	enum outcome how;
 	bool fin;
 
+	session_begin(&session, fd, peer);
+	session_count(&session, &e.flow.got, &e.flow.put, NULL, NULL);
 	e.flow.tap = tap_open(&tap, &both, tap_name(o, peer, text), NULL);
 	if (o->idle < NEVER) {
 		e.flow.tick = echo_tick;
@@ -8795,6 +9525,10 @@ static int echo_service(void *arg, int fd, const struct addr *peer)
 	fin = how == STOPPED && !o->reset && shutdown(fd, SHUT_WR) == 0;
 	if (how == STOPPED || (o->reset && how == ENDED))
 		stream_settle(fd, farewell, fin);
+	session_end(&session,
+		how == ENDED             ? "ended"
+			: how == STOPPED ? "silent"
+					 : error_reason(why.error));
 	stream_close(fd, o->reset);
 	tap_close(e.flow.tap);
 	return how != STOPPED && flow_held(&e.flow) > 0 ? -1 : 0;
@@ -8830,6 +9564,7 @@ static int ports_run(const struct options *o, struct listeners *ls,
 {
 	static struct port ports[LISTENERS];
 	static atomic_llong reads;
+	struct counters *counters = NULL;
 	int64_t limit = o->wait < o->idle ? o->wait : o->idle;
 	int last = ls->count - 1;
 	struct gram first;
@@ -8837,6 +9572,10 @@ static int ports_run(const struct options *o, struct listeners *ls,
 	if (o->listen && o->wait < NEVER &&
 		wait_for_gram(ls, after(o->wait), &first) < 0)
 		return complain();
+	if (!arg)
+		counters = port_session();
+	if (peers)
+		peers->counters = counters;
 	for (int i = 0; i <= last; i++) {
 		ports[i] = (struct port){ .fd = ls->fd[i].fd,
 			.connected = !o->listen,
@@ -8848,6 +9587,7 @@ static int ports_run(const struct options *o, struct listeners *ls,
 			.write = grams_write,
 			.arg = (void *)(uintptr_t)(arg ? arg : o),
 			.reads = &reads,
+			.counters = counters,
 			.silence.limit = limit };
 		if (i == last && !o->keep && !arg && limit < NEVER) {
 			ports[i].tick = port_tick;
@@ -8926,6 +9666,15 @@ struct hub {
 	bool leave_at_end;   /* a peer that ended does not stay */
 };
 
+/* member_reason(m, how): the word for its end. */
+static const char *member_reason(struct member *m, enum outcome how)
+{
+	return m->evicted                    ? "evicted"
+		: m->gone || how == NOT_READ ? "reset"
+		: how == STOPPED || (m->flow.tick && m->flow.tick(m)) ? "silent"
+								      : "ended";
+}
+
 /* hub_service(hub, fd, peer): a peer joins, posts, and leaves. */
 static int hub_service(void *arg, int fd, const struct addr *peer)
 {
@@ -8938,11 +9687,15 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 	struct chat *chat = h->chat ? chat_new() : NULL;
 	struct shape shape = shape_of(o, true, false);
 	char text[ADDR_TEXT];
+	struct session session;
 	struct tap tap;
 	enum outcome how;
 
+	session_begin(&session, fd, peer);
+	session_count(&session, &m.flow.got, &m.sent, NULL, NULL);
 	if (h->chat && !chat) {
 		say("cannot serve a peer: %s", strerror(errno));
+		session_end(&session, "failed");
 		stream_close(fd, true);
 		return -1;
 	}
@@ -8981,6 +9734,7 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 		m.fin = shutdown(fd, SHUT_WR) == 0;
 	if (!m.gone && how != NOT_READ)
 		stream_settle(fd, farewell, m.fin);
+	session_end(&session, member_reason(&m, how));
 	stream_close(fd, o->reset || m.evicted);
 	tap_close(m.flow.tap);
 	return m.lost ? -1 : 0;
@@ -9326,6 +10080,29 @@ static void *scan_work(void *arg)
 	return NULL;
 }
 
+/* scan_report(s, t, a, name): for --json: what scan_say says. */
+static void scan_report(const struct scan *s, const struct target *t,
+	const struct addr *a, const char *name)
+{
+	struct object o;
+
+	object_begin(&o, "scan");
+	object_text(&o, "host", t->host);
+	if (s->o->prefs.proxy)
+		object_number(&o, "port", t->port);
+	else
+		object_addr(&o, a);
+	object_text(&o, "protocol", target_kind(t));
+	if (*name)
+		object_text(&o, "service", name);
+	object_text(&o, "state",
+		s->found[t->port] == OPEN ? "open" : "open|filtered");
+	if (object_end(&o, STDOUT_FILENO) < 0) {
+		fail("write to standard output failed:");
+		output_failed();
+	}
+}
+
 /* scan_say(s, port): one line each for standard output and standard error. */
 static void scan_say(const struct scan *s, int port)
 {
@@ -9335,13 +10112,17 @@ static void scan_say(const struct scan *s, int port)
 
 	addr_set_port(&a, port);
 	t.port = port;
-	if (s->found[port] == OPEN)
+	if (s->found[port] == OPEN && !json)
 		tell_connected(&t, &a);
 	else if (s->said[port])
 		say("%s", s->said[port]);
 	if (s->found[port] != OPEN && !(s->found[port] == MUTE && s->o->udp))
 		return;
 	service_name(&t, port, name);
+	if (json) {
+		scan_report(s, &t, &a, name);
+		return;
+	}
 	snprintf(line, sizeof(line), "%.255s %d %s %s%s%s\n",
 		s->o->prefs.proxy ? t.host : addr_host(&a, host), port,
 		s->found[port] == OPEN ? "open" : "open|filtered",
@@ -9545,12 +10326,8 @@ static int silent_too_long(const struct options *o, const char *place)
 static bool links_message(
 	struct port *p, const char *buf, size_t n, const struct gram *from)
 {
-	struct addr shown = from->peer;
-	char text[ADDR_TEXT];
-
-	addr_unmap(&shown);
 	if (links_heard(p->arg, p->fd, buf, n, from))
-		tell("Connection received on %s", addr_text(&shown, text));
+		tell_accepted(&from->peer);
 	return false;
 }
 
@@ -9686,7 +10463,9 @@ static int command_session(
 	int64_t limit = silence_limit(o);
 	int pair[2] = { -1, fd }, result;
 	bool limited = false, bridged;
+	struct session session;
 
+	session_begin(&session, fd, peer);
 	if (o->prefs.proxy) {
 		anyone = o->target;
 		remote.len = sizeof(remote.un);
@@ -9695,7 +10474,7 @@ static int command_session(
 	variables_fill(&v, SOCK_STREAM, &local, &remote);
 	target_place(&anyone, peer, place);
 	taps_open(o, taps, peer, &tap[0], &tap[1]);
-	bridged = limit < NEVER || tap[0];
+	bridged = limit < NEVER || tap[0] || watch.stats;
 	if (bridged && pair_new(pair, SOCK_STREAM) < 0)
 		result = fail("cannot create a pair of sockets:");
 	else
@@ -9705,12 +10484,13 @@ static int command_session(
 	if (result < 0) {
 		if (pair[0] >= 0)
 			close(pair[0]);
+		session_end(&session, "failed");
 		stream_close(fd, true);
 		return -1;
 	}
-	result = bridged
-		? command_bridged(&c, fd, pair[0], limit, tap, place, &limited)
-		: command_serve(&c, fd, o->reset, place);
+	result = bridged ? command_bridged(&c, fd, pair[0], limit, tap,
+				   &session, place, &limited)
+			 : command_serve(&c, fd, o->reset, &session, place);
 	command_forget(&c);
 	*status = c.status;
 	return limited && result == 0 ? silent_too_long(o, place) : result;
@@ -9801,6 +10581,7 @@ struct forward {              /* a peer and its target */
 	const struct options *options;
 	struct server *server; /* of many peers, or NULL */
 	struct addr peer, target;
+	struct session session;
 	struct tap taps[2];
 };
 
@@ -9842,15 +10623,18 @@ static int forward_open(struct forward *f, int fd)
 {
 	const struct options *o = f->options;
 	struct bridge *b = &f->bridge;
-	int other =
-		dial_long(&o->onward, &o->prefs, o->wait, o->retry, &f->target);
+	int other;
 
+	session_begin(&f->session, fd, &f->peer);
+	other = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &f->target);
 	if (other < 0) {
+		session_end(&f->session, "failed");
 		stream_close(fd, true);
 		return -1;
 	}
 	tell_connected(&o->onward, &f->target);
 	taps_open(o, f->taps, &f->peer, &b->tap[0], &b->tap[1]);
+	b->session = &f->session;
 	bridge_open(b, fd, other, silence_limit(o), false);
 	return 0;
 }
@@ -9864,6 +10648,7 @@ static int forward_close(struct forward *f, bool begun)
 	struct bridge *b = &f->bridge;
 	int result = begun ? forward_end(f) : -1;
 
+	session_end(&f->session, begun ? bridge_reason(b, result) : "failed");
 	for (int i = 0; i < 2; i++)
 		stream_close(b->fd[i], b->broken || !begun);
 	return result;
@@ -10098,6 +10883,14 @@ static int set_loudness(struct options *o, const struct option_spec *spec,
 {
 	(void)o, (void)what, (void)arg;
 	loudness = spec->min < 0 ? -1 : loudness < 0 ? 1 : loudness + 1;
+	return 0;
+}
+
+static int set_json(struct options *o, const struct option_spec *spec,
+	const char *what, const char *arg)
+{
+	(void)o, (void)spec, (void)what, (void)arg;
+	json = true;
 	return 0;
 }
 
@@ -10347,6 +11140,13 @@ static const struct option_spec specs[] = {
 	{ 0, "append-output", NULL, "... after what the file has",
 		"+++++++++++++-", "++++", set_flag, AT(append), true, 0 },
 
+	{ 0, "progress", NULL, "a line on the terminal, while data moves",
+		"++---------++-", "++++", set_flag, AT(progress), true, 0 },
+	{ 0, "stats", NULL, "statistics at the end, and on SIGUSR1",
+		"+++++++++++++-", "++++", set_flag, AT(stats), true, 0 },
+	{ 0, "json", NULL, "events, errors, statistics: an object a line", ALL,
+		set_json, 0, 0, 0 },
+
 	{ 0, NULL, NULL, "Messages", NULL, NULL, NULL, 0, 0, 0 },
 	{ 'v', "verbose", NULL, "say what happens", ALL, set_loudness, 0, 1,
 		0 },
@@ -10449,6 +11249,8 @@ static const char *const clashes[][2] = {
 	{ "fd-pass", "output" },
 	{ "fd-pass", "hex-dump" },
 	{ "fd-pass", "append-output" },
+	{ "fd-pass", "progress" },
+	{ "fd-pass", "stats" },
 	{ "fd-pass", "reset" },
 };
 
@@ -11239,11 +12041,49 @@ static void *guard_run(void *arg)
 	for (;;) {
 		if (sigwait(&g->set, &signal_number) != 0)
 			continue;
+		if (signal_number == SIGUSR1 || signal_number == SIGINFO) {
+			watch_say(-1);
+			continue;
+		}
 		if (signal_number != SIGTERM || g->stop < 0)
 			die_of(signal_number);
 		drain_begin(g->o, g->stop);
 		g->stop = -1;
 	}
+}
+
+/* watch_signals(set): those that ask for the statistics. */
+static void watch_signals(sigset_t *set)
+{
+	sigaddset(set, SIGUSR1);
+	sigaddset(set, SIGINFO);
+}
+
+/* watch_start(o): what is to be known of the sessions; before any thread. */
+static void watch_start(const struct options *o)
+{
+	bool sends = !o->forward && !o->recv_only && !o->send.at;
+	struct stat st;
+	off_t at = 0;
+
+	watch.many = o->keep;
+	watch.stats = o->stats;
+	watch.wanted = o->stats || o->progress || (json && !o->zero) ||
+		(o->keep && loudness > 0);
+	if (sends && fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
+		(at = lseek(STDIN_FILENO, 0, SEEK_CUR)) >= 0)
+		watch.size = st.st_size - at;
+	bar.interposed =
+		o->progress && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
+}
+
+/* bar_start(o): the thread of --progress, if it is wanted. */
+static int bar_start(const struct options *o)
+{
+	if (!o->progress || !isatty(STDERR_FILENO) ||
+		thread_start(bar_run, NULL, 0) == 0)
+		return 0;
+	return fail("cannot start a thread:");
 }
 
 /*
@@ -11255,13 +12095,18 @@ static int guard_start(struct options *o)
 	static struct guard g;
 	int ends[2] = { -1, -1 };
 
-	if (!o->unixsock && !o->port_file && !o->command && o->drain == 0)
+	bool watched = o->stats || o->progress || json;
+
+	if (!o->unixsock && !o->port_file && !o->command && o->drain == 0 &&
+		!watched)
 		return 0;
 	if (o->drain > 0 && pipe_new(ends) < 0)
 		return fail("cannot create a pipe:");
 	o->stop = ends[0];
 	g = (struct guard){ .o = o, .stop = ends[1] };
 	ending_signals(o, &g.set);
+	if (watched)
+		watch_signals(&g.set);
 	pthread_sigmask(SIG_BLOCK, &g.set, NULL);
 	return thread_start(guard_run, &g, 0) < 0
 		? fail("cannot start a thread:")
@@ -11379,7 +12224,8 @@ static int prepare(struct options *o)
 	if (dump_open(o) < 0 || (o->background && background_start(o) < 0))
 		return -1;
 	raise_descriptor_limit();
-	if (guard_start(o) < 0)
+	watch_start(o);
+	if (guard_start(o) < 0 || bar_start(o) < 0)
 		return -1;
 	if (o->max_time < NEVER && thread_start(max_time_run, o, 0) < 0)
 		return fail("cannot start a thread:");
@@ -11406,5 +12252,6 @@ int main(int argc, char **argv)
 		return complain();
 	status = modes[mode_of(&o)].run(&o);
 	litter_remove(true);
+	watch_end(status);
 	return status;
 }

@@ -60,7 +60,7 @@ _sockcat_options() {
 		--recv-bytes -F --fd-pass -w --wait --idle-timeout --max-time
 		-C --crlf --lines -i --interval --delay --rate -t --telnet
 		-o --output --hex-dump --append-output
-		-v --verbose --quiet -h --help -V --version -I --rcvbuf
+		--progress --stats --json -v --verbose --quiet -h --help -V --version -I --rcvbuf
 		-O --sndbuf --keepalive --no-keepalive --no-reuseaddr
 		--reuseport --nodelay --no-nodelay --backlog -T --tos
 		-M --ttl --reset --mode --interface --mptcp -x --proxy
@@ -110,6 +110,12 @@ _sockcat_options() {
 		_sockcat_hide --send --expect -W --recvlimit --recv-bytes \
 			-t --telnet ;;
 	esac
+	case " $given " in
+	*' --forward '*) ;;
+	*' -k '* | *' --keep-open '* | *' -e '* | *' --echo '* | *' --chat '* | \
+	*' -c '* | *' --sh-exec '* | *' --exec '*)
+		_sockcat_hide --progress ;;
+	esac
 	case " $given " in *' -e '* | *' --echo '*)
 		_sockcat_hide --chat -c --sh-exec --exec --forward \
 			--send-only --no-shutdown --lines \
@@ -144,7 +150,7 @@ _sockcat_options() {
 			--hex-dump --append-output --drain --idle-timeout \
 			--keepalive --no-keepalive --reuseport --nodelay --no-nodelay --backlog --mode \
 			--allow --deny --allowfile --denyfile --port-file \
-			--ready-fd -f --background ;;
+			--ready-fd -f --background --progress --stats ;;
 	esac
 	case " $given " in *' -u '* | *' --udp '*)
 		_sockcat_hide --chat --count --no-shutdown --drain \

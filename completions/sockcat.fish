@@ -205,6 +205,12 @@ complete -c sockcat -l hex-dump -rF -d 'The same in hexadecimal' \
     -n "$no_probe"
 complete -c sockcat -l append-output -d 'Keep what those files hold' \
     -n "$no_probe"
+complete -c sockcat -l progress -d 'A line on the terminal, while data moves' \
+    -n "$no_probe; and $no_chat; and $no_echo; and $no_command; and \
+begin; __sockcat_no -k --keep-open; or __sockcat_given --forward; end"
+complete -c sockcat -l stats -d 'Statistics at the end, and on SIGUSR1' \
+    -n "$no_probe"
+complete -c sockcat -l json -d 'An object for each event, error, statistic'
 
 # Messages
 complete -c sockcat -s v -l verbose -d 'Say what happens'

@@ -324,7 +324,7 @@ xs() {
 	listen srv --chat 127.0.0.1 0
 	chat --rcvbuf 5000 deaf 12000000 "$PORT"
 	wait_line srv.err 'does not read, evicted; [1-9][0-9]* bytes not delivered$'
-	[ "$(grep -c evicted "$T/srv.err")" -eq 1 ]
+	[ "$(grep -c "evicted;" "$T/srv.err")" -eq 1 ]
 }
 
 @test "-m: who waits joins when somebody has left" {

@@ -319,7 +319,7 @@ misused() {
 	grep -qE '^Connection received on 127\.0\.0\.1 [0-9]+$' "$T/fwd.err"
 	grep -qFx "Connection to 127.0.0.1 $to port [tcp/*] succeeded!" \
 		"$T/fwd.err"
-	[ "$(wc -l <"$T/fwd.err")" -eq 3 ]
+	[ "$(grep -vc " closed: " "$T/fwd.err")" -eq 3 ]
 	stop fwd
 	free_port
 	start fwd sockcat -lk --forward "$at" 127.0.0.1 "$PORT"

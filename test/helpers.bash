@@ -691,6 +691,74 @@ cpu() {
 	ticks=$((${12} + ${13}))
 }
 
+# need_proc: skip the test where nothing tells what a process has open.
+need_proc() {
+	[ -e "/proc/$$/fd" ] || skip "no /proc"
+}
+
+# no_more WHAT N: open_files or threads of srv are at most so many.
+no_more() {
+	(($("$1" srv) <= $2))
+}
+
+# switches NAME: set count to how often its threads have gone to sleep.
+switches() {
+	local n
+
+	count=0
+	while read -r _ n; do
+		count=$((count + n))
+	done < <(grep -h '^voluntary_ctxt' "/proc/$(pid_of "$1")/task/"*/status)
+}
+
+# rests NAME: the process does next to nothing now.
+rests() {
+	local before rested
+
+	cpu "$1"
+	switches "$1"
+	before=$ticks rested=$count
+	rest 1
+	cpu "$1"
+	switches "$1"
+	echo "$((ticks - before)) ticks, $((count - rested)) switches"
+	((ticks - before <= 10 && count - rested <= 2000))
+}
+
+# few LIMIT NAME ARGS...: a listener that may have LIMIT descriptors.
+few() {
+	local limit=$1 name=$2
+	shift 2
+
+	start "$name" prlimit --nofile="$limit:$limit" "$SOCKCAT" -v -l "$@"
+	_announced "$name" "$(_words "$@")"
+}
+
+# starved LIMIT ARGS...: a listener of a user of its own that may have LIMIT
+# threads.
+starved() {
+	local limit=$1 user=$((200000 + BASHPID))
+	shift
+
+	need_linux
+	need prlimit setpriv
+	[ "$(id -u)" -eq 0 ] || skip "only root can become another user"
+	setpriv --reuid "$user" --regid "$user" --clear-groups "$SOCKCAT" \
+		-V >/dev/null 2>&1 || skip "another user cannot run sockcat"
+	start srv prlimit --nproc="$limit:1000" setpriv --reuid "$user" \
+		--regid "$user" --clear-groups "$SOCKCAT" -v -l "$@"
+	_announced srv "$(_words "$@")"
+}
+
+# more_threads: srv may have 1,000 from now on.
+more_threads() {
+	local user
+
+	user=$(stat -c %u "/proc/$(pid_of srv)")
+	setpriv --reuid "$user" --regid "$user" --clear-groups \
+		prlimit --pid "$(pid_of srv)" --nproc=1000:
+}
+
 # hosts LINE...: what /etc/hosts says to commands that are run by `named`.
 hosts() {
 	if [ "$(id -u)" -ne 0 ] || ! unshare -m true 2>/dev/null; then

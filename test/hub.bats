@@ -175,7 +175,8 @@ evicts() {
 	# A second, and what a busy machine adds.
 	((pause < 2500 * TIME_FACTOR))
 	wait_lines srv.err 'evicted; [1-9][0-9]* bytes not delivered$' "$count"
-	[ "$(grep -c evicted "$T/srv.err")" -eq "$count" ]
+	[ "$(grep -c "evicted;" "$T/srv.err")" -eq "$count" ]
+	wait_lines srv.err ' closed: .* bytes sent, evicted$' "$count"
 }
 
 @test "a member that stops reading is evicted with a reset" {

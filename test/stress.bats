@@ -6,34 +6,6 @@
 
 load helpers
 
-_no_more() {
-	(($("$1" srv) <= $2))
-}
-
-# switches NAME: set count to how often its threads have gone to sleep.
-switches() {
-	local n
-
-	count=0
-	while read -r _ n; do
-		count=$((count + n))
-	done < <(grep -h '^voluntary_ctxt' "/proc/$(pid_of "$1")/task/"*/status)
-}
-
-# rests NAME: the process does next to nothing now.
-rests() {
-	local before rested
-
-	cpu "$1"
-	switches "$1"
-	before=$ticks rested=$count
-	rest 1
-	cpu "$1"
-	switches "$1"
-	echo "$((ticks - before)) ticks, $((count - rested)) switches"
-	((ticks - before <= 10 && count - rested <= 2000))
-}
-
 # leftovers ARGS...: 300 connections one after the other leave srv with as
 # many descriptors and threads as a few left it with.
 leftovers() {
@@ -45,12 +17,8 @@ leftovers() {
 	tasks=$(threads srv)
 	crowd --one-by-one --clients 300 --bytes 100 "$@" >"$T/crowd"
 	grep -qx 'served 300 of 300 30000' "$T/crowd"
-	wait_for 10 _no_more open_files "$files"
-	wait_for 10 _no_more threads "$tasks"
-}
-
-need_proc() {
-	[ -e "/proc/$$/fd" ] || skip "no /proc"
+	wait_for 10 no_more open_files "$files"
+	wait_for 10 no_more threads "$tasks"
 }
 
 @test "2,000 echo clients at once, over TCP" {
@@ -60,8 +28,8 @@ need_proc() {
 		>"$T/crowd"
 	grep -qx 'served 2000 of 2000 8000000' "$T/crowd"
 	# They are gone, and their threads with them.
-	wait_for 10 _no_more threads 12
-	wait_for 10 _no_more open_files 12
+	wait_for 10 no_more threads 12
+	wait_for 10 no_more open_files 12
 }
 
 @test "2,000 echo clients stay at once, over a Unix socket" {
@@ -77,7 +45,7 @@ need_proc() {
 	echo >&"$go"
 	wait_line all.out '^served 2000 of 2000 1000000$' 30
 	exec {go}>&-
-	wait_for 10 _no_more threads 12
+	wait_for 10 no_more threads 12
 }
 
 @test "50 echo clients at once, TCP, each 1 MB" {
@@ -112,7 +80,7 @@ need_proc() {
 	wait_lines srv.err 'Connection received' 300
 	_speaks_out() {
 		send_to srv $'anybody?\n'
-		_no_more open_files "$files" && _no_more threads "$tasks"
+		no_more open_files "$files" && no_more threads "$tasks"
 	}
 	wait_for 10 _speaks_out
 	rests srv
@@ -127,8 +95,8 @@ need_proc() {
 	tasks=$(threads srv)
 	crowd --one-by-one --clients 300 --quiet-close -U "$T/sock" >"$T/crowd"
 	wait_lines srv.err 'Connection received' 300
-	wait_for 10 _no_more open_files "$files"
-	wait_for 10 _no_more threads "$tasks"
+	wait_for 10 no_more open_files "$files"
+	wait_for 10 no_more threads "$tasks"
 }
 
 @test "300 connections one after the other leave nothing: -lk </dev/null" {
@@ -140,18 +108,9 @@ need_proc() {
 	tasks=$(threads srv)
 	crowd --one-by-one --clients 300 --quiet-close "$PORT" >"$T/crowd"
 	wait_lines srv.err 'Connection received' 300
-	wait_for 10 _no_more open_files "$files"
-	wait_for 10 _no_more threads "$tasks"
+	wait_for 10 no_more open_files "$files"
+	wait_for 10 no_more threads "$tasks"
 	rests srv
-}
-
-# few LIMIT NAME ARGS...: a listener that may have LIMIT descriptors.
-few() {
-	local limit=$1 name=$2
-	shift 2
-
-	start "$name" prlimit --nofile="$limit:$limit" "$SOCKCAT" -v -l "$@"
-	_announced "$name" "$(_words "$@")"
 }
 
 # short_of_files ARGS...: 70 clients that stay and 100 that pass are too many.
@@ -174,7 +133,7 @@ short_of_files() {
 	wait_line tail.out '^served 100 of 100 10000$' 20
 	wait_line more.out '^served 30 of 30 3000$' 20
 	[ "$(grep -c '^sockcat:' "$T/srv.err")" -eq 1 ]
-	wait_for 10 _no_more open_files 16
+	wait_for 10 no_more open_files 16
 }
 
 @test "RLIMIT_NOFILE 64: one line, peers wait, nothing spins, all are served" {
@@ -245,31 +204,6 @@ time.sleep(60)' "$PORT"
 		wait_line "c$i.out" '^served 250 of 250 2500$' 30
 	done
 	run ! grep '^sockcat:' "$T/srv.err"
-}
-
-# starved LIMIT ARGS...: a listener of a user of its own that may have LIMIT
-# threads.
-starved() {
-	local limit=$1 user=$((200000 + BASHPID))
-	shift
-
-	need_linux
-	need prlimit setpriv
-	[ "$(id -u)" -eq 0 ] || skip "only root can become another user"
-	setpriv --reuid "$user" --regid "$user" --clear-groups "$SOCKCAT" \
-		-V >/dev/null 2>&1 || skip "another user cannot run sockcat"
-	start srv prlimit --nproc="$limit:1000" setpriv --reuid "$user" \
-		--regid "$user" --clear-groups "$SOCKCAT" -v -l "$@"
-	_announced srv "$(_words "$@")"
-}
-
-# more_threads: srv may have 1,000 from now on.
-more_threads() {
-	local user
-
-	user=$(stat -c %u "/proc/$(pid_of srv)")
-	setpriv --reuid "$user" --regid "$user" --clear-groups \
-		prlimit --pid "$(pid_of srv)" --nproc=1000:
 }
 
 @test "too few threads: one line, peers wait, all are served in the end" {
