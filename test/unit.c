@@ -1627,7 +1627,7 @@ static void test_table(void)
 		const struct option_spec *s = &specs[i];
 
 		if (!s->name) {
-			CHECK(s->help != NULL);
+			CHECK(s->arg != NULL);
 			continue;
 		}
 		CHECK(strlen(s->name) > 1 && strlen(s->name) <
