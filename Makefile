@@ -231,9 +231,11 @@ FILES = LICENSE Makefile README.md completions sockcat.1 sockcat.c test \
 dist:
 	@set -e; name=sockcat-$(VERSION); \
 	list=$$(mktemp); trap 'rm -f "$$list"' EXIT; \
-	if [ -e .git ]; then \
-		$(GIT) ls-files >"$$list"; \
-		time=$$($(GIT) log -1 --format=%ct); \
+	if [ -e .git ] && \
+	    time=$$($(GIT) log -1 --format=%ct 2>/dev/null); then \
+		$(GIT) ls-files | while read -r file; do \
+			[ ! -e "$$file" ] || echo "$$file"; \
+		done >"$$list"; \
 	else \
 		find $(FILES) -path test/.build -prune -o \
 			-name __pycache__ -prune -o -type f -print >"$$list"; \
