@@ -5,7 +5,13 @@
 #	make check      install bats if it is missing, run the tests
 #	make check-asan the same against a build with ASan and UBSan
 #	make check-all  the tests against every build: asan, tsan, portable,
-#	                musl, torture (reads of one byte)
+#	                musl, torture (reads of one byte), rough (short reads and
+#	                writes, EINTR)
+#	make check-valgrind a few suites under valgrind
+#	make fuzz       the parsers, fed with anything: TIME (60) seconds for
+#	                each of TARGETS; what is found stays with the seeds
+#	make soak       everything at once for TIME (600) seconds: no byte
+#	                is lost, nothing grows
 #	make bench      how fast, beside the peers found here and the kernel's
 #	                limit; ROWS, ROUNDS, SECS, CHART: see test/bench/run
 #	                --help
@@ -38,6 +44,7 @@ DISTDIR = .
 TAR = tar
 BUILD = test/.build
 TESTS ?=
+TARGETS ?=
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes \
 	-Wwrite-strings
@@ -73,16 +80,21 @@ CFLAGS_musl = $(CFLAGS) -static
 CC_torture = $(CC)
 CFLAGS_torture = $(CFLAGS) -DCHUNK=1 -DMOVE_CHUNK=1
 TIME_torture = 8
+# System calls that do less than they were asked to, or are interrupted.
+ROUGH = read write recv send sendmsg recvmsg writev splice sendfile accept4 poll
+CC_rough = $(CC)
+CFLAGS_rough = $(CFLAGS) $(ROUGH:%=-Wl,--wrap=%) test/torture.c
+TIME_rough = 2
 
-VARIANTS = asan tsan portable musl torture
+VARIANTS = asan tsan portable musl torture rough
 
 test-deps:
 	@test/deps check
 
 check: test-deps sockcat
-	@$(MAKE) --no-print-directory $(UNIT_plain)
+	@$(MAKE) --no-print-directory $(UNIT_plain) $(BUILD)/plain/fuzz
 	@SOCKCAT="$(CURDIR)/sockcat" UNIT="$(UNIT_plain:%=$(CURDIR)/%)" \
-		test/run $(TESTS)
+		FUZZ="$(CURDIR)/$(BUILD)/plain/fuzz" test/run $(TESTS)
 
 # $(1) is the name of a build.
 define variant
@@ -97,6 +109,11 @@ $(BUILD)/$(1)/unit: test/unit.c sockcat.c Makefile
 	@mkdir -p $$(@D)
 	$$(CC_$(1)) $(NEEDED) $(UNIT) $$(CPPFLAGS) $$(CFLAGS_$(1)) \
 		$$(LDFLAGS) -o $$@ test/unit.c
+
+$(BUILD)/$(1)/fuzz: test/fuzz/fuzz.c sockcat.c Makefile
+	@mkdir -p $$(@D)
+	$$(CC_$(1)) $(NEEDED) $(UNIT) $$(CPPFLAGS) $$(CFLAGS_$(1)) \
+		$$(LDFLAGS) -o $$@ test/fuzz/fuzz.c
 endef
 
 # A build whose compiler or run-time library is missing is passed over, and
@@ -111,10 +128,11 @@ check-$(1): test-deps
 			"$$(CC_$(1)) cannot build with $$(CFLAGS_$(1))"; \
 	fi
 
-run-$(1): $(BUILD)/$(1)/sockcat $$(UNIT_$(1))
+run-$(1): $(BUILD)/$(1)/sockcat $$(UNIT_$(1)) $(BUILD)/$(1)/fuzz
 	@echo "== the tests against the build '$(1)'"
 	@SOCKCAT="$$(CURDIR)/$(BUILD)/$(1)/sockcat" VARIANT=$(1) \
 		UNIT="$$(UNIT_$(1):%=$$(CURDIR)/%)" \
+		FUZZ="$$(CURDIR)/$(BUILD)/$(1)/fuzz" \
 		TIME_FACTOR=$$(or $$(TIME_$(1)),1) test/run $$(TESTS)
 
 .PHONY: check-$(1) run-$(1)
@@ -122,6 +140,23 @@ endef
 
 $(foreach v,plain $(VARIANTS),$(eval $(call variant,$(v))))
 $(foreach v,$(VARIANTS),$(eval $(call check_variant,$(v))))
+
+# valgrind finds what ASan does not: values that were never set.  It is too
+# slow for more than a few suites.
+VALGRIND = valgrind -q --vgdb=no --error-exitcode=99
+VALGRIND_TESTS = test/echo.bats test/chat.bats test/fuzz.bats
+
+check-valgrind: test-deps sockcat $(BUILD)/plain/fuzz
+	@mkdir -p $(BUILD)/valgrind
+	@for name in sockcat $(BUILD)/plain/fuzz; do \
+		wrapper=$(BUILD)/valgrind/$${name##*/}; \
+		printf '#!/bin/sh\nexec %s "%s" "$$@"\n' "$(VALGRIND)" \
+			"$(CURDIR)/$$name" >"$$wrapper"; \
+		chmod +x "$$wrapper"; \
+	done
+	@SOCKCAT="$(CURDIR)/$(BUILD)/valgrind/sockcat" VARIANT=valgrind \
+		FUZZ="$(CURDIR)/$(BUILD)/valgrind/fuzz" TIME_FACTOR=8 \
+		test/run $(or $(TESTS),$(VALGRIND_TESTS))
 
 # One after the other, all of them, also when one fails.
 check-all:
@@ -131,6 +166,17 @@ check-all:
 			failed="$$failed $$v"; \
 	done; \
 	[ -z "$$failed" ] || { echo "check-all: failed:$$failed"; exit 1; }
+
+# The fuzzer of clang; without it the seeds are what there is.
+CC_fuzzer = clang
+CFLAGS_fuzzer = $(SAN) -fsanitize=fuzzer,address,undefined -DFUZZER
+$(eval $(call variant,fuzzer))
+
+fuzz: $(BUILD)/fuzzer/fuzz $(BUILD)/plain/fuzz
+	@test/fuzz/run "$(BUILD)/fuzzer/fuzz" "$(BUILD)/plain/fuzz" $(TARGETS)
+
+soak: sockcat
+	@SOCKCAT="$(CURDIR)/sockcat" test/soak $(or $(TIME),600)
 
 bench: sockcat
 	@SOCKCAT="$(CURDIR)/sockcat" CC="$(CC)" CHART="$(CHART)" test/bench/run
@@ -185,9 +231,11 @@ FILES = LICENSE Makefile README.md completions sockcat.1 sockcat.c test \
 dist:
 	@set -e; name=sockcat-$(VERSION); \
 	list=$$(mktemp); trap 'rm -f "$$list"' EXIT; \
-	if [ -e .git ]; then \
-		$(GIT) ls-files >"$$list"; \
-		time=$$($(GIT) log -1 --format=%ct); \
+	if [ -e .git ] && \
+	    time=$$($(GIT) log -1 --format=%ct 2>/dev/null); then \
+		$(GIT) ls-files | while read -r file; do \
+			[ ! -e "$$file" ] || echo "$$file"; \
+		done >"$$list"; \
 	else \
 		find $(FILES) -path test/.build -prune -o \
 			-name __pycache__ -prune -o -type f -print >"$$list"; \
@@ -205,5 +253,5 @@ dist:
 clean:
 	rm -rf sockcat sockcat-static sockcat-*.tar* $(BUILD)
 
-.PHONY: all demo test-deps check check-all bench bench-deps chart lint \
-	install uninstall static dist clean
+.PHONY: all demo test-deps check check-valgrind check-all fuzz soak bench bench-deps chart \
+	lint install uninstall static dist clean

@@ -4300,7 +4300,7 @@ static int64_t stream_settle(int fd, int64_t patience, bool fin)
 		}
 		if (!HAVE_OUTQ && now() - since >= patience)
 			return 0;
-		if (left != last)
+		if (left != last || (!HAVE_OUTQ && n > 0 && --spare > 0))
 			since = now();
 		last = left;
 		if (n > 0)
@@ -4583,16 +4583,27 @@ static bool tap_is_done(const struct tap *t)
  */
 enum { SE = 240, SB = 250, WILL, WONT, DO, DONT, IAC };
 
-/* telnet_refuse(t, fd, option): an answer that cannot be sent is left out. */
+/*
+ * telnet_refuse(t, fd, option): an answer that cannot be sent is left out; one
+ * that has begun would take what follows it for its end.
+ */
 static void telnet_refuse(struct tap *t, int fd, unsigned char option)
 {
 	char answer[] = { (char)IAC, (char)(t->verb == DO ? WONT : DONT),
 		(char)option };
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	size_t sent = 0;
+	ssize_t n;
 
-	if ((t->verb != DO && t->verb != WILL) ||
-		send(fd, answer, sizeof(answer), MSG_DONTWAIT) < 0)
+	if (t->verb != DO && t->verb != WILL)
 		return;
-	if (t->other && t->shape.dump)
+	do {
+		n = send(
+			fd, answer + sent, sizeof(answer) - sent, MSG_DONTWAIT);
+		sent += n > 0 ? (size_t)n : 0;
+	} while (sent > 0 && sent < sizeof(answer) &&
+		(n > 0 || poll(&p, 1, poll_time(after(farewell))) > 0));
+	if (sent == sizeof(answer) && t->other && t->shape.dump)
 		dump_note(t->shape.dump, '>', t->name, &t->other->written,
 			answer, sizeof(answer));
 }
@@ -6384,7 +6395,7 @@ static void bridge_leave(struct bridge *b, int i)
 	struct clock still = { .limit = farewell };
 	bool over = false;
 
-	while (!over && unacknowledged(b->fd[i]) > 0 &&
+	while (!over && (!HAVE_OUTQ || unacknowledged(b->fd[i]) > 0) &&
 		!clock_passed(&still, unacknowledged(b->fd[i]))) {
 		pause_for(10 * MS);
 		pthread_mutex_lock(&b->lock);

@@ -322,6 +322,7 @@ rush() {
 }
 
 @test "--count: what was sent but not acknowledged is lost, too" {
+	need_acks
 	head -c 1M /dev/zero >"$T/data"
 	feed srv
 	listen_with - srv -k -O 3M --count 1 127.0.0.1 0

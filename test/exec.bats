@@ -868,6 +868,7 @@ three" ]
 
 @test "... one in a session of its own" {
 	need setsid
+	need_acks	# else only a FIN, and what follows it, can tell
 	serve tcp srv -kc 'setsid sh -c "echo x >\"\$T/away\"
 	    sleep 1.5; echo late" &
 	    until [ -s "$T/away" ]; do sleep 0.05; done; echo early'

@@ -220,6 +220,7 @@ refused() {
 }
 
 @test "an echo: one recv and one send for each message" {
+	need_whole
 	need_fast
 	need_bulk
 	traced recvfrom,sendto,read,write,poll,splice,futex
@@ -261,6 +262,7 @@ for i in range(40):
 }
 
 @test "a hub: a post is one send to each member that keeps up" {
+	need_whole
 	need_fast
 	need_bulk
 	traced sendto,sendmsg,write,writev

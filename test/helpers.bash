@@ -210,6 +210,12 @@ need_bulk() {
 	[ "${VARIANT:-plain}" != torture ] || skip "moves one byte at a time"
 }
 
+# need_whole: skip the test in a build whose system calls do less than they are
+# asked to.
+need_whole() {
+	[ "${VARIANT:-plain}" != rough ] || skip "cuts system calls short"
+}
+
 # need_abstract: skip the test where a build knows no abstract Unix names.
 need_abstract() {
 	[[ $("$SOCKCAT" -lU -w 10ms "@sockcat-$BASHPID" 2>&1 </dev/null) != \

@@ -497,6 +497,7 @@ login() {
 }
 
 @test "microsocks" {
+	need_whole
 	need microsocks
 	free_port
 	start ms microsocks -i 127.0.0.1 -p "$PORT"
@@ -505,6 +506,7 @@ login() {
 }
 
 @test "microsocks with user and password" {
+	need_whole
 	need microsocks
 	free_port
 	start ms microsocks -i 127.0.0.1 -p "$PORT" -u ann -P "$SECRET"

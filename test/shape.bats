@@ -364,6 +364,7 @@ slow() {
 }
 
 @test "--rate: connecting and listening, each way" {
+	need_whole
 	random_file "$T/in" 45000
 	peer_py srv play.py --time --sum "file=$T/in" half rest
 	start_with "$T/in" cli sockcat --rate "$rate" --hex-dump "$T/hex1" \
@@ -385,6 +386,7 @@ slow() {
 }
 
 @test "--rate: an echo, a forward, a command" {
+	need_whole
 	random_file "$T/in" 45000
 	play=("${python[@]}" "$PEERS/play.py" --time --sum --connect)
 	listen echo -k -e --rate "$rate" 127.0.0.1 0

@@ -109,6 +109,17 @@ _prompt() {
 	[ "$(screen | sed '/^$/d' | tail -n 1)" = 'ready$' ]
 }
 
+# runs: wait until the program has the terminal: a line typed before is the
+# shell's, which has no end for anybody else.
+runs() {
+	wait_for 20 _runs
+}
+
+_runs() {
+	[ "$(tmux -S "$tmux" display-message -p \
+	    '#{pane_current_command}' 3>&-)" = sockcat ]
+}
+
 # at_prompt STATUS: the last command ended with that status.
 at_prompt() {
 	prompt
@@ -151,17 +162,17 @@ at_prompt() {
 }
 
 @test "^C ends a session, a wait and a listener, and the shell goes on" {
-	listen srv -k 127.0.0.1 0
+	listen srv -ke 127.0.0.1 0
 	full_backlog
 	closed=$PORT
 	PORT=$(sed -n '1s/.* //p' "$T/srv.err")
 	terminal
 	for args in "127.0.0.1 $PORT" "127.0.0.1 $closed" \
-	    '-l 127.0.0.1 0' '-lk 127.0.0.1 0' '-lke 127.0.0.1 0' \
-	    '-l --chat 127.0.0.1 0' '-l -u 127.0.0.1 0' \
-	    "-lc 'cat' 127.0.0.1 0"; do
+	    '-l 127.7.7.7 0' '-lk 127.7.7.7 0' '-lke 127.7.7.7 0' \
+	    '-l --chat 127.7.7.7 0' '-l -u 127.7.7.7 0' \
+	    "-lc 'cat' 127.7.7.7 0"; do
 		enter "sockcat $args"
-		wait_for 20 _runs
+		runs
 		keys -l 'half a line'
 		shows '^half a line$'
 		keys C-c
@@ -173,12 +184,6 @@ at_prompt() {
 	# So does the terminal.
 	enter 'echo still $((40 + 2))'
 	shows '^still 42$'
-}
-
-# _runs: the pane's foreground job is the program.
-_runs() {
-	[ "$(tmux -S "$tmux" display-message -p \
-	    '#{pane_current_command}' 3>&-)" = sockcat ]
 }
 
 @test "^Z stops it, fg and bg go on, nothing is lost" {
@@ -298,6 +303,7 @@ _runs() {
 	enter 'stty -a >before'
 	for end in C-c C-d C-z; do
 		enter "sockcat 127.0.0.1 $PORT"
+		runs
 		enter "hear $end"
 		shows "^hear $end\$" 2
 		keys $end
@@ -334,7 +340,8 @@ _runs() {
 }
 
 @test "-C and --chat for people who type" {
-	listen srv -v 127.0.0.1 0
+	feed srv
+	listen_with - srv 127.0.0.1 0
 	terminal
 	enter "sockcat -C 127.0.0.1 $PORT"
 	wait_line srv.err '^Connection received'
@@ -342,8 +349,9 @@ _runs() {
 	wait_size srv.out 9
 	printf 'EHLO me\r\n' | cmp - "$T/srv.out"
 	keys C-c
-	wait_exit srv
 	prompt
+	end_of srv
+	wait_exit srv
 
 	enter "sockcat -v -l --chat 127.0.0.1 0 2>chat.err"
 	wait_line chat.err '^Listening on '
@@ -367,8 +375,8 @@ _runs() {
 	in_pty --all "$SOCKCAT" 127.0.0.1 "$PORT" >"$T/out" 3>&-
 	# The terminal alone adds a CR before each LF.
 	sed 's/$/\r/' "$T/bytes" | cmp - "$T/out"
-	peer_py srv source.py --file "$T/bytes"
 	terminal
+	peer_py srv source.py --file "$T/bytes"
 	enter "sockcat 127.0.0.1 $PORT; echo"
 	shows 'zred'
 	tmux -S "$tmux" capture-pane -e -p 3>&- >"$T/colours"

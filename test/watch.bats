@@ -108,6 +108,7 @@ _sums() {
 }
 
 @test "a question stands before its answer, however fast that is" {
+	need_whole
 	need_bulk
 	need strace
 	strace -o /dev/null true 2>/dev/null || skip "strace missing"
