@@ -408,8 +408,10 @@ static void target_lists(struct input *in)
 		((unsigned char *)(flags & 1 ? (void *)&peer.in6.sin6_addr
 					     : (void *)&peer.in.sin_addr))[i] =
 			(unsigned char)take_number(in, 256);
-	if (flags & 1)
+	if (flags & 1) {
 		peer.len = sizeof(peer.in6);
+		peer.in6.sin6_scope_id = (uint32_t)take_number(in, 3);
+	}
 	if (flags & 2) {
 		scratch_empty(fd);
 		MUST(write(fd, in->at, in->left) == (ssize_t)in->left);
