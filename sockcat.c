@@ -300,9 +300,9 @@ static ssize_t move_file(int from, int to, size_t n)
 
 /*
  * A set of descriptors that wait together, at a cost that does not grow with
- * their number: set_new() opens one, -1: there is none; set_add(set, fd, of)
- * has it tell of what fd brings; set_change(set, fd, of, reads) of errors
- * alone, or again of what it told.  set_wait(set, of) is how many have
+ * their number: set_new() opens one, -1: there is none; set_add(set, fd, of,
+ * events) has it tell of these, as poll(2) calls them, and of errors;
+ * set_change(set, fd, of, events) of others.  set_wait(set, of) is how many have
  * something.
  */
 static int set_new(void)
@@ -310,17 +310,16 @@ static int set_new(void)
 	return epoll_create1(EPOLL_CLOEXEC);
 }
 
-static int set_add(int set, int fd, void *of)
+static int set_add(int set, int fd, void *of, int events)
 {
-	struct epoll_event e = { .events = EPOLLIN, .data.ptr = of };
+	struct epoll_event e = { .events = (uint32_t)events, .data.ptr = of };
 
 	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &e);
 }
 
-static void set_change(int set, int fd, void *of, bool reads)
+static void set_change(int set, int fd, void *of, int events)
 {
-	struct epoll_event e = { .events = reads ? EPOLLIN : 0,
-		.data.ptr = of };
+	struct epoll_event e = { .events = (uint32_t)events, .data.ptr = of };
 
 	(void)epoll_ctl(set, EPOLL_CTL_MOD, fd, &e);
 }
@@ -586,15 +585,15 @@ static int set_new(void)
 	return -1;
 }
 
-static int set_add(int set, int fd, void *of)
+static int set_add(int set, int fd, void *of, int events)
 {
-	(void)set, (void)fd, (void)of;
+	(void)set, (void)fd, (void)of, (void)events;
 	return -1;
 }
 
-static void set_change(int set, int fd, void *of, bool reads)
+static void set_change(int set, int fd, void *of, int events)
 {
-	(void)set, (void)fd, (void)of, (void)reads;
+	(void)set, (void)fd, (void)of, (void)events;
 }
 
 static void set_remove(int set, int fd)
@@ -1106,6 +1105,14 @@ __attribute__((format(printf, 2, 3))) static int fail_as(
 
 /* fail(format): the same, for the network and for I/O. */
 #define fail(...) fail_as(FAILED, __VA_ARGS__)
+
+/* errors_heard(ms): standard error takes a line, within so many ms. */
+static bool errors_heard(int ms)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&p, 1, ms) != 0;
+}
 
 /*
  * report(status, text): one line: of what happens if status is negative, else
@@ -5029,7 +5036,7 @@ static void watch_end(int status)
 	struct session *s;
 	struct sum own;
 
-	if (!watch.wanted)
+	if (!watch.wanted || !errors_heard(1000))
 		return;
 	bar_end();
 	pthread_mutex_lock(&watch.lock);
@@ -5901,6 +5908,8 @@ static void relay_hold_fin(struct relay *r)
 {
 	struct clock silence = { .limit = SECOND };
 
+	if (r->rules->wait / 2 < silence.limit)
+		silence.limit = r->rules->wait / 2;
 	while (!r->down_ended && r->verdict == GOING) {
 		if (flow_held(&r->down) > 0)
 			silence.since = 0;
@@ -5921,7 +5930,7 @@ static void *relay_up(void *arg)
 	r->up_state = CLOSING;
 	r->up_how = how;
 	r->up_why = why;
-	if (r->rules->patient ||
+	if ((r->rules->patient && r->rules->half_close && how != NOT_WRITTEN) ||
 		(r->rules->listening && r->stream && value(&r->up.got) == 0))
 		relay_hold_fin(r);
 	fin = r->stream && (how == ENDED || how == NOT_READ) &&
@@ -6281,6 +6290,7 @@ struct bridge {
 	pthread_cond_t changed;
 	bool ended[2]; /* whose end is passed on, or about to be */
 	bool over[2];
+	bool wanting[2];      /* a thread, and there was none */
 	bool kept[2];         /* which belong to the keeper ... */
 	int keeper;           /* ... with this set */
 	struct bytes left[2]; /* what it has read and could not write */
@@ -6305,7 +6315,7 @@ static bool stream_failed(int fd)
 static void bridge_wake(struct bridge *b, int i)
 {
 	if (b->kept[i])
-		set_change(b->keeper, b->fd[i], &b->way[i], true);
+		set_change(b->keeper, b->fd[i], &b->way[i], POLLIN);
 }
 
 /*
@@ -6489,23 +6499,26 @@ static enum outcome bridge_pump(struct bridge *b, int i)
 	return how == ENDED ? pump(&b->way[i]) : how;
 }
 
-/* bridge_keep(b, i): leave way i to the keeper; false when that cannot be. */
-static bool bridge_keep(struct bridge *b, int i)
+/* bridge_lend(b, i, lent): way i is the keeper's, which never waits; or is not. */
+static void bridge_lend(struct bridge *b, int i, bool lent)
 {
 	struct flow *f = &b->way[i];
 
-	f->from.flags = f->to.flags = MSG_DONTWAIT;
+	f->from.flags = f->to.flags = lent ? MSG_DONTWAIT : 0;
 	pthread_mutex_lock(&b->lock);
-	b->kept[i] = true;
+	b->kept[i] = lent;
 	pthread_mutex_unlock(&b->lock);
+}
+
+/* bridge_keep(b, i): leave way i to the keeper; false when that cannot be. */
+static bool bridge_keep(struct bridge *b, int i)
+{
+	bridge_lend(b, i, true);
 	/* From here on it is the keeper's.  One to be stopped can be read. */
-	if (set_add(b->keeper, b->fd[i], f) == 0)
+	if (set_add(b->keeper, b->fd[i], &b->way[i], POLLIN) == 0)
 		return true;
-	pthread_mutex_lock(&b->lock);
-	b->kept[i] = false;
-	pthread_mutex_unlock(&b->lock);
-	f->kept = false;
-	f->from.flags = f->to.flags = 0;
+	bridge_lend(b, i, false);
+	b->way[i].kept = false;
 	return false;
 }
 
@@ -6600,20 +6613,30 @@ static const char *bridge_reason(const struct bridge *b, int result)
 
 /*
  * keeper_release(b, i): way i needs a thread: it has more than a keeper may
- * carry, or has ended and is to be watched.
+ * carry, or has ended and is to be watched.  While there is none it stays, and
+ * comes round again at once: others are served in between.
  */
 static void keeper_release(struct bridge *b, int i)
 {
-	struct flow *f = &b->way[i];
+	static atomic_bool told;
 
 	set_remove(b->keeper, b->fd[i]);
 	sock_write_timeout(b->fd[!i], farewell);
-	f->from.flags = f->to.flags = 0;
-	pthread_mutex_lock(&b->lock);
-	b->kept[i] = false;
-	pthread_mutex_unlock(&b->lock);
-	while (pool_run(i ? bridge_back : bridge_forth, b) < 0)
-		pause_for(short_pause);
+	bridge_lend(b, i, false);
+	b->wanting[i] = false;
+	while (pool_run(i ? bridge_back : bridge_forth, b) < 0) {
+		if (!atomic_exchange(&told, true))
+			say("cannot start a thread: %s; peers wait",
+				strerror(errno));
+		pause_for(MS);
+		b->wanting[i] = true;
+		bridge_lend(b, i, true);
+		if (set_add(b->keeper, b->fd[i], &b->way[i],
+			    POLLIN | POLLOUT) == 0)
+			return;
+		bridge_lend(b, i, false);
+		b->wanting[i] = false;
+	}
 }
 
 static void *keeper_farewell(void *arg)
@@ -6633,13 +6656,16 @@ static bool keeper_over(struct bridge *b, int i, enum outcome how)
 {
 	bool both, clean;
 
+	free(b->left[i].at);
+	b->left[i].at = NULL;
 	pthread_mutex_lock(&b->lock);
 	both = b->kept[!i] && b->ended[!i];
 	if (both) {
 		b->kept[!i] = false;
 		b->over[!i] = true;
 	}
-	clean = b->over[!i] && how == ENDED && !b->broken;
+	clean = b->over[!i] && how == ENDED && !b->broken &&
+		flow_held(&b->way[!i]) == 0 && loudness < 1 && !json;
 	pthread_mutex_unlock(&b->lock);
 	if (!clean)
 		set_remove(b->keeper, b->fd[i]);
@@ -6647,9 +6673,7 @@ static bool keeper_over(struct bridge *b, int i, enum outcome how)
 		set_remove(b->keeper, b->fd[!i]);
 	if (!bridge_over(b, i, how))
 		return false;
-	while (!clean && pool_run(keeper_farewell, b) < 0)
-		pause_for(short_pause);
-	if (clean)
+	if (clean || pool_run(keeper_farewell, b) < 0)
 		b->done(b);
 	return true;
 }
@@ -6687,7 +6711,7 @@ static bool keeper_ends(struct bridge *b, int i, enum outcome how)
 	if (!wait || how != ENDED)
 		return keeper_over(b, i, how);
 	pthread_mutex_lock(&b->lock);
-	set_change(b->keeper, b->fd[i], &b->way[i], b->over[!i]);
+	set_change(b->keeper, b->fd[i], &b->way[i], b->over[!i] ? POLLIN : 0);
 	pthread_mutex_unlock(&b->lock);
 	return false;
 }
@@ -6708,6 +6732,10 @@ static bool keeper_serve(struct bridge *b, int i)
 		return keeper_over(b, i, STOPPED);
 	if (b->ended[i])
 		return keeper_watches(b, i);
+	if (b->wanting[i]) {
+		keeper_release(b, i);
+		return false;
+	}
 	how = flow_step(f, buf, sizeof(buf), &n);
 	left->size = (size_t)flow_held(f);
 	if (how == STOPPED ? n < 0 : how == ENDED && n > 0 && n < SMALL_SIZE)
@@ -9367,7 +9395,7 @@ static struct rules relay_rules(const struct options *o, const char *place)
 		.wait = o->wait,
 		.idle = o->idle,
 		.quit = o->quit,
-		.half_close = !o->no_shutdown && !o->reset &&
+		.half_close = !o->no_shutdown && !o->reset && !o->recv_only &&
 			(!o->expect.back || o->shutdown_given),
 		.recv_only = o->recv_only,
 		.send_only = o->send_only,
@@ -10417,10 +10445,11 @@ static int scan_verdict(const struct scan *s)
 			n += (size_t)snprintf(text + n, sizeof(text) - n,
 				"%s %d %s", n > 0 ? "," : ":", count[order[i]],
 				words[order[i]]);
-	say("no port of %.255s is open%s%s%s%s", s->o->target.host, text,
-		count[BROKEN] ? " (" : "", count[BROKEN] ? s->broken.text : "",
-		count[BROKEN] ? ")" : "");
-	return count[MUTE] == s->o->ports->count ? TIMED_OUT : FAILED;
+	fail_as(count[MUTE] == s->o->ports->count ? TIMED_OUT : FAILED,
+		"no port of %.255s is open%s%s%.200s%s", s->o->target.host,
+		text, count[BROKEN] ? " (" : "",
+		count[BROKEN] ? s->broken.text : "", count[BROKEN] ? ")" : "");
+	return complain();
 }
 
 /* mode_scan(o): -z with several ports: which of them are open. */
@@ -10755,19 +10784,24 @@ static int forward_end(struct forward *f)
 	struct bridge *b = &f->bridge;
 	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
 	char place[PLACE_TEXT];
-	int64_t lost = flow_held(&b->way[0]) + flow_held(&b->way[1]);
+	int64_t held = flow_held(&b->way[0]) + flow_held(&b->way[1]);
+	int64_t lost = held;
 	int64_t patience = b->limited ? farewell : silence_limit(o);
 
 	if (!b->broken && !b->limited && o->keep && lost == 0)
 		return 0;
-	if (b->broken && b->culprit == 1)
+	if (b->broken ? b->culprit == 1 : flow_held(&b->way[0]) > 0)
 		target_place(&o->onward, &f->target, place);
 	else
 		target_place(&anyone, &f->peer, place);
 	if (b->broken)
 		return forward_broken(o, b, place);
-	errno = EPIPE; /* if anything is held */
-	if (b->limited || !o->keep)
+	if (lost > 0 && o->keep && !b->limited) {
+		patience = farewell;
+		for (int i = 0; i < 2; i++)
+			(void)shutdown(b->fd[i], SHUT_WR);
+	}
+	if (b->limited || !o->keep || lost > 0)
 		lost += stream_settle(b->fd[0], patience, true) +
 			stream_settle(b->fd[1], patience, true);
 	if (b->limited)
@@ -10775,7 +10809,8 @@ static int forward_end(struct forward *f)
 	return lost == 0
 		? 0
 		: fail("connection to %s failed: %s; %lld bytes not delivered",
-			  place, strerror(errno), (long long)lost);
+			  place, strerror(held > 0 ? EPIPE : errno),
+			  (long long)lost);
 }
 
 /*
@@ -11468,7 +11503,8 @@ static char option_mark(const struct option_spec *spec, enum mode_id mode,
 static int option_refused(const struct option_spec *spec, const char *text,
 	enum mode_id mode, const struct options *o)
 {
-	const char *with = modes[mode].phrase;
+	bool probe_only = strspn(spec->on_mode, "-") == PROBE;
+	const char *with = probe_only ? "without -z" : modes[mode].phrase;
 	const char *sock = spec->on_sock;
 	bool unix_only = sock && sock[0] == '-' && sock[1] == '-';
 	bool datagrams = sock && !unix_only && sock[0] == '-';
@@ -11543,8 +11579,8 @@ static int options_check(const struct options *o, const struct given *g)
 			mode == CHAT) &&
 		!(o->recv_only && (o->output || o->hex_dump)))
 		return fail_as(MISUSED,
-			"%s makes no sense %s but with -d and -o", g->text[a],
-			modes[mode].phrase);
+			"%s makes no sense %s unless -d and -o are given",
+			g->text[a], modes[mode].phrase);
 	a = spec_named("append-output");
 	if (g->text[a][0] && !o->output && !o->hex_dump)
 		return fail_as(MISUSED,
@@ -11866,7 +11902,7 @@ static size_t distance(const char *a, const char *b)
 static int unknown_option(const char *text)
 {
 	char name[32];
-	size_t n = strcspn(text + 2, "="), best = 4, d;
+	size_t n = strcspn(text + 2, "="), best = n < 8 ? n + 1 : 9, d, beyond;
 	const char *nearest = NULL;
 
 	if (*advice(text))
@@ -11879,9 +11915,12 @@ static int unknown_option(const char *text)
 	for (int i = 0; i < SPECS; i++) {
 		if (!specs[i].name)
 			continue;
-		d = strncmp(specs[i].name, name, n) == 0 && n > 0
-			? 1
-			: distance(name, specs[i].name);
+		/* Twice the distance; the start of a name is near, too. */
+		d = 2 * distance(name, specs[i].name) +
+			(*name != *specs[i].name);
+		beyond = strlen(specs[i].name) - n;
+		if (n > 0 && strncmp(specs[i].name, name, n) == 0 && beyond > 0)
+			d = beyond > 1 ? 3 : 2;
 		if (d < best) {
 			best = d;
 			nearest = specs[i].name;
@@ -12189,7 +12228,8 @@ static void *guard_run(void *arg)
 		if (sigwait(&g->set, &signal_number) != 0)
 			continue;
 		if (signal_number == SIGUSR1 || signal_number == SIGINFO) {
-			watch_say(-1);
+			if (errors_heard(0))
+				watch_say(-1);
 			continue;
 		}
 		if (signal_number != SIGTERM || g->stop < 0)
@@ -12413,8 +12453,8 @@ static void *max_time_run(void *arg)
 	const struct options *o = arg;
 
 	pause_for(o->max_time + (o->ports ? 2 * SECOND : 0));
-	say("the time of --max-time passed");
-	finish(TIMED_OUT);
+	fail_as(TIMED_OUT, "the time of --max-time passed");
+	finish(complain());
 }
 
 /* prepare(o): what the process needs before any mode runs. */

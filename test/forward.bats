@@ -1713,3 +1713,36 @@ print(how, flush=True)
 		ended fwd 0
 	done
 }
+
+@test "the answer of a Unix target that has closed is whole, whatever else comes" {
+	start tgt "${python[@]}" -c 'import socket, sys
+l = socket.socket(socket.AF_UNIX)
+l.bind(sys.argv[1])
+l.listen()
+s = l.accept()[0]
+s.recv(10)
+s.sendall(bytes(3000000))
+s.close()
+print("closed")
+' "$T/t"
+	wait_for 10 test -S "$T/t"
+	listen fwd -lk --forward "unix:$T/t" 127.0.0.1 0
+	"${python[@]}" - "$PORT" "$T/tgt.out" >"$T/got" <<-'END'
+		import socket, sys, time
+		s = socket.socket()
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+		s.settimeout(60)
+		s.connect(("127.0.0.1", int(sys.argv[1])))
+		s.sendall(b"q" * 10)
+		while "closed" not in open(sys.argv[2]).read():
+		    time.sleep(0.01)
+		for _ in range(5):
+		    s.sendall(b"more" * 100)
+		    time.sleep(0.05)
+		n = 0
+		while some := s.recv(3000):
+		    n += len(some)
+		print(n)
+	END
+	[ "$(cat "$T/got")" = 3000000 ]
+}

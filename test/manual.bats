@@ -1120,7 +1120,7 @@ both_follow() {
 	cp -R "$top/Makefile" "$top/sockcat.c" "$top/sockcat.1" \
 		"$completions" tree
 	mkdir tree/test
-	cp -R "$top"/test/{demo.sh,deps,run,unit.c} tree/test
+	cp -R "$top"/test/{demo.sh,deps,fuzz,run,unit.c} tree/test
 	cd tree
 	run limited "$(cmd demo)"
 	[ "$status" -eq 0 ]
