@@ -11812,6 +11812,9 @@ static int proxy_place(struct options *o, const char *what)
 			"%s takes no user and no password; SOCKCAT_PROXY_AUTH "
 			"and --proxy-auth-file do",
 			what);
+	if (strchr(o->proxy, '/'))
+		return misuse(what, o->proxy,
+			"HOST[:PORT]; the type is -X, a hex dump --hex-dump");
 	if (snprintf(copy, sizeof(copy), "%s", o->proxy) < (int)sizeof(copy) &&
 		!address_split(copy, &host, &port))
 		host = bracketless(copy);

@@ -634,3 +634,12 @@ nothing" ]
 	misused 'there is no IPv6 in SOCKS4' -l --forward '[::1]:9' -X 4 \
 		-x 127.0.0.1 0
 }
+
+@test "-x: what is no host is told what to write" {
+	local text
+
+	for text in http://127.0.0.1:3128 /tmp/dump.hex; do
+		run -2 "$SOCKCAT" -x "$text" 127.0.0.1 80
+		[[ ${lines[0]} == *"is not HOST[:PORT]; the type is -X, a hex dump --hex-dump" ]]
+	done
+}
