@@ -397,7 +397,6 @@ for _ in range(98):
     s = join()
     members[s.fileno()] = [s, 0]
 poster = join()
-poster.sendall(b"x")
 poll = select.poll()
 for fd in members:
     poll.register(fd, select.POLLIN)
@@ -407,13 +406,15 @@ def post():
 thread = None
 left = len(members)
 while left:
-    for fd, _ in poll.poll():
+    if not thread: # who has not joined yet does not hear it
+        poster.sendall(b"x")
+    for fd, _ in poll.poll(None if thread else 50):
         m = members[fd]
         n = len(m[0].recv(1 << 18))
         if n == 0:
             sys.exit("a member was sent away after %d" % m[1])
         m[1] += n
-        if m[1] == 1 + total:
+        if n > 0 and m[1] - n <= total < m[1]:
             left -= 1
     if not thread and all(m[1] for m in members.values()):
         thread = threading.Thread(target=post)

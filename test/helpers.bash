@@ -147,9 +147,9 @@ _ms() {
 	ms=$((((10#0${whole}) * 1000 + 10#${part:0:3}) * TIME_FACTOR))
 }
 
-# _pause: wait for some 15 ms without starting a process.
+# _pause [SECONDS]: wait for some 15 ms without starting a process.
 _pause() {
-	read -rt 0.015 _ <>"$T/.pause" || :
+	read -rt "${1:-0.015}" _ <>"$T/.pause" || :
 }
 
 # fail TEXT...: end the test with a message.
@@ -387,7 +387,7 @@ alive() {
 # wait_for SECONDS CMD...: repeat CMD until it succeeds; fail with a message
 # at the deadline. Fractions are allowed.
 wait_for() {
-	local ms now end seconds=$1
+	local ms now end seconds=$1 tries=0
 	shift
 
 	_ms "$seconds"
@@ -399,7 +399,8 @@ wait_for() {
 			fail "not within $seconds s: $*"
 			return 1
 		fi
-		_pause
+		# What takes long is not asked so often.
+		_pause "0.0$((++tries < 20 ? 15 : 60))"
 	done
 }
 
@@ -482,7 +483,7 @@ stays() {
 	end=$((now + ms / TIME_FACTOR))
 	while ((now < end)); do
 		alive "$1" || fail "$1 is gone: $(cat -v "$T/$1.err")"
-		_pause
+		_pause 0.05
 		_now
 	done
 }
