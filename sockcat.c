@@ -2230,7 +2230,7 @@ static int access_add(
  */
 static int access_load(struct access *a, int64_t deadline)
 {
-	struct blocks lists[2] = { { .count = 0 } }, old;
+	struct blocks lists[2] = { { .count = 0 } }, old[2];
 	struct intake in = { .access = a, .deadline = deadline };
 	int result = 0;
 
@@ -2249,10 +2249,10 @@ static int access_load(struct access *a, int64_t deadline)
 			qsort(lists[i].at, lists[i].count, sizeof(*lists[i].at),
 				block_order);
 	pthread_mutex_lock(&a->lock);
-	for (int i = 0; i < 2 && result >= 0; i++) {
-		old = a->lists[i];
-		a->lists[i] = lists[i];
-		lists[i] = old;
+	if (result >= 0) {
+		memcpy(old, a->lists, sizeof(old));
+		memcpy(a->lists, lists, sizeof(lists));
+		memcpy(lists, old, sizeof(old));
 		a->loaded = true;
 		a->tellings = 0;
 	}
@@ -3358,7 +3358,7 @@ static void tell_accepted(const struct addr *peer)
 
 	addr_unmap(&shown);
 	if (json)
-		report_addr("accepted", &shown, NULL, NULL);
+		report_addr("accepted", &shown, NULL, "");
 	else if (loudness > 0)
 		tell("Connection received on %s", addr_text(&shown, text));
 }
@@ -3954,7 +3954,7 @@ static ssize_t handshake_move(
 static int handshake_step(const struct handshake *h, unsigned char *request,
 	size_t n, enum reply kind)
 {
-	unsigned char reply[PROXY_REPLY];
+	unsigned char reply[PROXY_REPLY] = { 0 };
 	char reason[PROXY_REASON];
 	size_t have = 0, whole;
 	ssize_t moved;
@@ -4433,8 +4433,8 @@ static size_t hex_line(char *to, const char *head, long long offset,
 	char *at = to + sprintf(to, "%s%08llx  ", head, offset);
 
 	for (size_t i = 0; i < HEX_LINE; i++) {
-		*at++ = i < n ? digits_of[p[i] >> 4] : ' ';
-		*at++ = i < n ? digits_of[p[i] & 15] : ' ';
+		*at++ = (char)(i < n ? digits_of[p[i] >> 4] : ' ');
+		*at++ = (char)(i < n ? digits_of[p[i] & 15] : ' ');
 		*at++ = ' ';
 		if (i == HEX_LINE / 2 - 1)
 			*at++ = ' ';
@@ -4442,7 +4442,7 @@ static size_t hex_line(char *to, const char *head, long long offset,
 	*at++ = ' ';
 	*at++ = '|';
 	for (size_t i = 0; i < n; i++)
-		*at++ = p[i] >= ' ' && p[i] < 127 ? (char)p[i] : '.';
+		*at++ = (char)(p[i] >= ' ' && p[i] < 127 ? p[i] : '.');
 	*at++ = '|';
 	*at++ = '\n';
 	return (size_t)(at - to);
@@ -4915,7 +4915,8 @@ static void session_tell(
 /* session_leave(s, own): out of the register; own: its sum; under the lock. */
 static void session_leave(struct session *s, struct sum *own)
 {
-	*s->back = s->next;
+	if (s->back)
+		*s->back = s->next;
 	if (s->next)
 		s->next->back = s->back;
 	s->back = NULL;
@@ -8419,8 +8420,8 @@ struct peers {
 struct port {
 	int fd;
 	bool connected;        /* to one, who may refuse */
-	struct dump *dump;     /* copies of what comes; NULL: none */
-	bool named;            /* ... with the peer's name */
+	bool named;            /* copies of what comes have the peer's name */
+	struct dump *dump;     /* ... and go there; NULL: none */
 	struct access *access; /* NULL: everybody is heard */
 	struct peers *peers;   /* NULL: they are not remembered */
 	/* Takes a message: whether it is to be written, too; NULL: an echo. */
