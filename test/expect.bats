@@ -6,19 +6,6 @@
 # shellcheck disable=SC2030,SC2031,SC2153,SC2154
 load helpers
 
-# play NAME ARGS...: a server that plays these steps, in place of the last one
-# of that name: set PORT and ADDR.
-play() {
-	local name=$1 var=pid_$1 over
-	shift
-
-	over=over_${!var:-}
-	if [ -n "${!var:-}" ] && [ -z "${!over:-}" ]; then
-		stop "$name"
-	fi
-	peer_py "$name" play.py "$@"
-}
-
 # ends STATUS REGEX ARGS...: sockcat ends like that, with one line that
 # matches; an empty REGEX: with none.  Its output is in $T/out.
 ends() {

@@ -610,6 +610,19 @@ peer_py() {
 	ADDR=${ADDR:-$PORT}
 }
 
+# play NAME ARGS...: a server that plays these steps, in place of the last one
+# of that name: set PORT and ADDR.
+play() {
+	local name=$1 var=pid_$1 over
+	shift
+
+	over=over_${!var:-}
+	if [ -n "${!var:-}" ] && [ -z "${!over:-}" ]; then
+		stop "$name"
+	fi
+	peer_py "$name" play.py "$@"
+}
+
 # client_py NAME SCRIPT ARGS...: start a client of test/peers, wait for
 # nothing.
 client_py() {

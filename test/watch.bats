@@ -350,7 +350,7 @@ two" ]
 	random_file "$T/in" 1M
 	peer_py sink sink.py
 	"${python[@]}" - "$SOCKCAT" "$PORT" "$T" <<-'EOF'
-	import os, subprocess, sys, time
+	import array, fcntl, os, subprocess, sys, termios, time
 	program, port, t = sys.argv[1:]
 	r, w = os.pipe()
 	os.set_blocking(w, False)
@@ -358,7 +358,9 @@ two" ]
 	    p = subprocess.Popen([program, "-o", "-", "127.0.0.1", port],
 	                         stdin=f, stderr=w)
 	os.close(w)
-	time.sleep(0.2)
+	held, end = array.array("i", [0]), time.monotonic() + 20
+	while held[0] < 60000 and time.monotonic() < end: # until it is full
+	    fcntl.ioctl(r, termios.FIONREAD, held)
 	with open(t + "/err", "wb") as f:
 	    while True:
 	        b = os.read(r, 65536)
