@@ -302,8 +302,8 @@ static ssize_t move_file(int from, int to, size_t n)
  * A set of descriptors that wait together, at a cost that does not grow with
  * their number: set_new() opens one, -1: there is none; set_add(set, fd, of,
  * events) has it tell of these, as poll(2) calls them, and of errors;
- * set_change(set, fd, of, events) of others.  set_wait(set, of) is how many have
- * something.
+ * set_change(set, fd, of, events) of others.  set_wait(set, of) is how many
+ * have something.
  */
 static int set_new(void)
 {
@@ -1263,13 +1263,15 @@ struct bytes {
 	const char *text; /* as they were written */
 };
 
+static const char hex_digits[] = "0123456789abcdef";
+
 /* hex_digit(c): what it is worth; -1: it is none. */
 static int hex_digit(char c)
 {
-	static const char digits_of[] = "0123456789abcdef";
-	const char *p = c ? strchr(digits_of, tolower((unsigned char)c)) : NULL;
+	const char *p =
+		c ? strchr(hex_digits, tolower((unsigned char)c)) : NULL;
 
-	return p ? (int)(p - digits_of) : -1;
+	return p ? (int)(p - hex_digits) : -1;
 }
 
 /*
@@ -3960,7 +3962,6 @@ static int handshake_step(const struct handshake *h, unsigned char *request,
 	ssize_t moved;
 	int result;
 
-	reply[0] = 0;
 	for (size_t sent = 0; sent < n; sent += (size_t)moved) {
 		moved = handshake_move(h, request + sent, n - sent, true);
 		if (moved < 0)
@@ -4429,12 +4430,11 @@ static void dump_put(const struct dump *d, int fd, const char *name,
 static size_t hex_line(char *to, const char *head, long long offset,
 	const unsigned char *p, size_t n)
 {
-	static const char digits_of[] = "0123456789abcdef";
 	char *at = to + sprintf(to, "%s%08llx  ", head, offset);
 
 	for (size_t i = 0; i < HEX_LINE; i++) {
-		*at++ = (char)(i < n ? digits_of[p[i] >> 4] : ' ');
-		*at++ = (char)(i < n ? digits_of[p[i] & 15] : ' ');
+		*at++ = (char)(i < n ? hex_digits[p[i] >> 4] : ' ');
+		*at++ = (char)(i < n ? hex_digits[p[i] & 15] : ' ');
 		*at++ = ' ';
 		if (i == HEX_LINE / 2 - 1)
 			*at++ = ' ';
@@ -4713,19 +4713,21 @@ static void tap_send(struct tap *t, const char *buf, size_t n)
 static void tap_sent(struct tap *t, size_t n)
 {
 	const struct shape *s = &t->shape;
-	int64_t least = now() - SECOND / SLICES;
+	int64_t least;
 
-	if (s->rate > 0)
-		t->due = (t->due > least ? t->due : least) +
-			(int64_t)n * SECOND / s->rate;
+	if (s->rate == 0)
+		return;
+	least = now() - SECOND / SLICES;
+	t->due = (t->due > least ? t->due : least) +
+		(int64_t)n * SECOND / s->rate;
 }
 
 /* tap_line(t): a line was sent. */
 static void tap_line(struct tap *t)
 {
-	int64_t next = now() + t->shape.interval;
+	int64_t next = t->shape.interval > 0 ? now() + t->shape.interval : 0;
 
-	if (t->shape.interval > 0 && next > t->due)
+	if (next > t->due)
 		t->due = next;
 }
 
@@ -5263,6 +5265,8 @@ static void flow_pause(struct flow *f)
 {
 	int64_t left;
 
+	if (f->tap->due == 0)
+		return;
 	while (!f->stop && (left = f->tap->due - now()) > 0) {
 		atomic_store(&f->paused, true);
 		pause_for(left < short_pause ? left : short_pause);
@@ -6500,7 +6504,7 @@ static enum outcome bridge_pump(struct bridge *b, int i)
 	return how == ENDED ? pump(&b->way[i]) : how;
 }
 
-/* bridge_lend(b, i, lent): way i is the keeper's, which never waits; or is not. */
+/* bridge_lend(b, i, lent): way i is the keeper's, and never waits; or not. */
 static void bridge_lend(struct bridge *b, int i, bool lent)
 {
 	struct flow *f = &b->way[i];
@@ -10872,9 +10876,10 @@ static int forward_service(void *arg, int fd, const struct addr *peer)
 	int result;
 
 	if (!f) {
-		stream_close(fd, true);
 		fail("cannot forward:");
-		return complain();
+		stream_close(fd, true);
+		complain();
+		return -1;
 	}
 	*f = *model;
 	f->peer = *peer;
@@ -11542,19 +11547,31 @@ static bool is_standard_error(const char *name)
 	return name && strcmp(name, "-") == 0;
 }
 
-/* copies_check(o, g): the same for copies of the traffic. */
+/*
+ * copies_check(o, g): refuse copies of the traffic that nobody gets, and -f
+ * where a console would be used and there is no copy instead.
+ */
 static int copies_check(const struct options *o, const struct given *g)
 {
+	enum mode_id mode = mode_of(o);
+	bool console =
+		mode == LISTEN || mode == KEEP || mode == HUB || mode == CHAT;
+	const char *f = g->text[spec_named("background")];
+
 	if (o->append && !o->output && !o->hex_dump)
 		return fail_as(MISUSED,
 			"--append-output makes no sense without -o or "
 			"--hex-dump");
+	if (o->background && console &&
+		!(o->recv_only && (o->output || o->hex_dump)))
+		return fail_as(MISUSED,
+			"%s makes no sense %s unless -d and -o are given", f,
+			modes[mode].phrase);
 	if (o->background &&
 		(is_standard_error(o->output) ||
 			is_standard_error(o->hex_dump)))
 		return fail_as(MISUSED,
-			"%s makes no sense with a copy on standard error",
-			g->text[spec_named("background")]);
+			"%s makes no sense with a copy on standard error", f);
 	return 0;
 }
 
@@ -11574,19 +11591,6 @@ static int options_check(const struct options *o, const struct given *g)
 			return fail_as(MISUSED, "%s makes no sense with %s",
 				g->text[a], g->text[b]);
 	}
-	a = spec_named("background");
-	if (g->text[a][0] &&
-		(mode == LISTEN || mode == KEEP || mode == HUB ||
-			mode == CHAT) &&
-		!(o->recv_only && (o->output || o->hex_dump)))
-		return fail_as(MISUSED,
-			"%s makes no sense %s unless -d and -o are given",
-			g->text[a], modes[mode].phrase);
-	a = spec_named("append-output");
-	if (g->text[a][0] && !o->output && !o->hex_dump)
-		return fail_as(MISUSED,
-			"%s makes no sense without -o or --hex-dump",
-			g->text[a]);
 	a = spec_named("no-reuseaddr");
 	if (g->text[a][0] && !o->listen && !o->port_text)
 		return fail_as(MISUSED, "%s makes no sense without -l or -p",
@@ -12132,8 +12136,7 @@ static void print_help(FILE *out)
 {
 	size_t column = 0;
 
-	fputs("usage: sockcat [options] host port         connect, and relay "
-	      "0 and 1\n"
+	fputs("usage: sockcat [options] host port         connect\n"
 	      "       sockcat [options] -l [host] port    listen\n"
 	      "       sockcat [options] [-l] -U path      the same over a "
 	      "Unix-domain socket\n",
