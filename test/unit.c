@@ -57,6 +57,19 @@ static void test_printable(void)
 	CHECK(strlen(small) < sizeof(small) - 1);
 }
 
+/* What is too long for an object is cut, and there is room behind it. */
+static void test_object(void)
+{
+	static char text[4000];
+	struct object o;
+
+	memset(text, '\1', sizeof(text) - 1);
+	object_begin(&o, "info");
+	object_text(&o, "message", text);
+	CHECK(o.used > 2000 && o.used <= sizeof(o.text) - OBJECT_SPARE + 8);
+	CHECK(o.text[o.used - 1] == '"');
+}
+
 static void test_fail(void)
 {
 	char longest[2000];
@@ -372,6 +385,27 @@ static void test_resolve(void)
 	TEXT(addr_text(&l.at[0], text), "127.0.0.1 80");
 }
 
+/* An address that was found twice is kept once. */
+static void test_lookup_keep(void)
+{
+	struct addr at[] = { address("::1", 0), address("127.0.0.1", 0),
+		address("::1", 0), address("127.0.0.2", 0) };
+	struct addrinfo found[COUNT(at)] = { { .ai_next = NULL } };
+	struct addr_list l = { .count = 0 };
+	char text[ADDR_TEXT];
+
+	for (size_t i = 0; i < COUNT(at); i++)
+		found[i] = (struct addrinfo){ .ai_addr = &at[i].sa,
+			.ai_addrlen = at[i].len,
+			.ai_family = at[i].sa.sa_family,
+			.ai_next = i + 1 < COUNT(at) ? &found[i + 1] : NULL };
+	lookup_keep(&l, found, 80);
+	CHECK(l.count == 3);
+	TEXT(addr_text(&l.at[0], text), "::1 80");
+	TEXT(addr_text(&l.at[1], text), "127.0.0.1 80");
+	TEXT(addr_text(&l.at[2], text), "127.0.0.2 80");
+}
+
 static void test_target_place(void)
 {
 	struct target t = { .host = "localhost", .type = SOCK_STREAM };
@@ -488,7 +522,8 @@ static int tries_run(void *arg, int64_t end)
 			pause_for(MS);
 		return fail_as(TIMED_OUT, "no time left");
 	}
-	return fail_as(t->status == MISUSED ? MISUSED : FAILED, "refused");
+	return fail_as(t->status == MISUSED ? MISUSED : FAILED,
+		t->count == 1 ? "not there" : "refused");
 }
 
 static int persisted(int enough, enum status status, int64_t retry)
@@ -507,8 +542,9 @@ static void test_persist(void)
 	CHECK(why.status == MISUSED);
 	CHECK(persisted(0, FAILED, 30 * MS) == -1 && tries.count == 1);
 	CHECK(why.status == TIMED_OUT);
-	CHECK(persisted(0, FAILED, 300 * MS) == -1 && tries.count > 1);
+	CHECK(persisted(0, FAILED, 100 * MS) == -1 && tries.count == 2);
 	CHECK(why.status == TIMED_OUT);
+	TEXT(why.text, "refused");
 	/* A try for which there was no time has no reason of its own. */
 	CHECK(persisted(0, TIMED_OUT, 300 * MS) == -1 && tries.count > 1);
 	CHECK(why.status == TIMED_OUT);
@@ -873,6 +909,75 @@ static void test_access_told(void)
 	CHECK(!access_told(&a, &other));
 	CHECK(access_told(&a, &other));
 }
+
+/*
+ * ---- sockets --------------------------------------------------------------
+ */
+/* An attempt that failed leaves the race, the others keep their addresses. */
+static void test_race(void)
+{
+	struct target t = { .path = "x" };
+	struct prefs p = { .source_port = 0 };
+	struct addr_list l = { .count = 3 };
+	struct race r = { .target = &t, .prefs = &p, .list = &l,
+		.deadline = NEVER, .running = 2, .which = { 2, 1 } };
+	struct addr peer;
+	int no_socket[2], pair[2];
+
+	for (int i = 0; i < l.count; i++)
+		l.at[i] = address("127.0.0.1", i);
+	CHECK(pipe_new(no_socket) == 0 && pair_new(pair, SOCK_STREAM) == 0);
+	r.fd[0] = (struct pollfd){ .fd = no_socket[0], .revents = POLLERR };
+	r.fd[1] = (struct pollfd){ .fd = pair[0], .revents = POLLOUT };
+	CHECK(race_look(&r, &peer) == pair[0] && r.running == 0);
+	CHECK(r.last == 1 && addr_same(&peer, &l.at[1]));
+	close(no_socket[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* What came before a probe is no answer to it. */
+static void test_probe(void)
+{
+	struct bytes probe = { .at = NULL };
+	struct addr here = address("127.0.0.1", 0);
+	int fd = sock_new(AF_INET, SOCK_DGRAM), other;
+	char got[8];
+
+	CHECK(bind(fd, &here.sa, here.len) == 0);
+	here = sock_name(fd);
+	other = sock_new(AF_INET, SOCK_DGRAM);
+	CHECK(connect(other, &here.sa, here.len) == 0);
+	here = sock_name(other);
+	CHECK(send(other, "early", 5, 0) == 5 && send(other, "", 0, 0) == 0);
+	CHECK(connect(fd, &here.sa, here.len) == 0);
+	CHECK(probe_send(fd, &probe, &here) == 0);
+	CHECK(recv(fd, got, sizeof(got), MSG_DONTWAIT) < 0);
+	CHECK(recv(other, got, sizeof(got), MSG_DONTWAIT) == 0);
+	close(fd);
+	close(other);
+}
+
+/* Sockets that all have something take turns. */
+static void test_turns(void)
+{
+	struct listeners ls = { .count = 2, .stop = -1 };
+	int ends[2][2], first;
+
+	for (int i = 0; i < ls.count; i++) {
+		CHECK(pipe_new(ends[i]) == 0 && write(ends[i][1], "", 1) == 1);
+		ls.fd[i] = (struct pollfd){ .fd = ends[i][0],
+			.events = POLLIN };
+	}
+	first = wait_for_one(&ls, NEVER);
+	CHECK(wait_for_one(&ls, NEVER) != first);
+	CHECK(wait_for_one(&ls, NEVER) == first);
+	for (int i = 0; i < ls.count; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
 /*
  * ---- proxies --------------------------------------------------------------
  */
@@ -974,6 +1079,55 @@ static void test_requests(void)
 }
 
 /*
+ * ---- taps and watching ----------------------------------------------------
+ */
+/* letters(n, size, to): the n-th text of so many letters, of a and b. */
+static void letters(unsigned int n, size_t size, char *to)
+{
+	for (size_t i = 0; i < size; i++, n /= 2)
+		to[i] = n % 2 ? 'b' : 'a';
+	to[size] = '\0';
+}
+
+/* Every short needle in every haystack, fed byte by byte. */
+static void test_needle(void)
+{
+	char text[8], hay[12];
+	struct bytes b = { .at = text };
+	struct needle n;
+	bool good = true;
+
+	for (b.size = 1; b.size < 7; b.size++)
+		for (unsigned int i = 0; i < 1U << b.size; i++) {
+			letters(i, b.size, text);
+			good = good && needle_init(&n, &b) == 0;
+			for (unsigned int k = 0; k < 1U << 10; k++) {
+				size_t matched = 0;
+
+				letters(k, 10, hay);
+				for (size_t at = 0; at < 10; at++)
+					matched = needle_match(
+						&n, matched, hay + at, 1);
+				good = good && (matched == b.size) ==
+					(strstr(hay, text) != NULL);
+			}
+			free(n.back);
+		}
+	CHECK(good);
+}
+
+static void test_size_text(void)
+{
+	char text[32];
+
+	TEXT(size_text(1023, text), "1023 B");
+	TEXT(size_text(1023.96, text), "1.0 KiB");
+	TEXT(size_text(1023.94 * 1024, text), "1023.9 KiB");
+	TEXT(size_text(1023.96 * 1024, text), "1.0 MiB");
+	TEXT(size_text(5e15, text), "4547.5 TiB");
+}
+
+/*
  * ---- clocks ---------------------------------------------------------------
  */
 static void test_clock(void)
@@ -1070,6 +1224,7 @@ static void test_ring(void)
 	static char sent[70000], got[70000];
 	struct member reader = { .hears = &r, .fd = -1 };
 	struct member writer = { .tells = &r, .fd = 0, .id = 77 };
+	struct member early = { .hears = &r }, late = { .hears = &r };
 	uint64_t total = 0, random = 1;
 	uint32_t from = 0;
 	bool good = true, inside = true;
@@ -1104,6 +1259,18 @@ static void test_ring(void)
 	CHECK(total > RING_SIZE / record_room(sizeof(sent)) - 2);
 	CHECK(room_slowest(&r, RING_SIZE) == &reader);
 	CHECK(room_slowest(&r, 0) == NULL);
+	/* The one that has been waited for longest, but the console first. */
+	early.at = late.at = reader.at;
+	early.next = &late;
+	late.next = &reader;
+	late.owed = 1;
+	r.members = &early;
+	CHECK(room_slowest(&r, RING_SIZE) == &reader);
+	late.next = NULL;
+	CHECK(room_slowest(&r, RING_SIZE) == &late);
+	early.owed = 2;
+	CHECK(room_slowest(&r, RING_SIZE) == &early);
+	r.members = &reader;
 	while (hear(&r, &reader, got, &from) == sizeof(sent))
 		total--;
 	CHECK(total == 0);
@@ -1112,6 +1279,36 @@ static void test_ring(void)
 	CHECK(r.members == NULL);
 	close(r.wake[0]);
 	close(r.wake[1]);
+}
+
+/* Posts that wait are taken together as far as one delivery goes. */
+static void test_take(void)
+{
+	static struct room r;
+	static const size_t sizes[] = { 100000, DELIVERY - 100024, 1, 3000000,
+		5 };
+	static const int batches[] = { 2, 1, 1, 1 };
+	struct post p[COUNT(sizes)], *batch;
+	uint64_t need, sum;
+
+	r.last = &r.first;
+	for (size_t i = 0; i < COUNT(p); i++) {
+		p[i] = (struct post){ .size = sizes[i] };
+		*r.last = &p[i];
+		r.last = &p[i].next;
+	}
+	for (size_t i = 0; i < COUNT(batches); i++) {
+		int n = 0;
+
+		sum = 0;
+		for (batch = room_take(&r, &need); batch; batch = batch->next) {
+			CHECK(batch->state == TAKEN);
+			sum += record_room(batch->size);
+			n++;
+		}
+		CHECK(n == batches[i] && sum == need);
+	}
+	CHECK(!r.first && r.last == &r.first);
 }
 
 /* What a member has not got is counted: not its own words, not the padding. */
@@ -1198,9 +1395,57 @@ static void test_peers(void)
 	age(&ps, &g[2], 11 * SECOND);
 	peers_make_room(&ps);           /* two had to go anyway */
 	CHECK(ps.count == 1 && knows(&ps, 4, &g[4]));
+	peers_note(&ps, 5, &g[4]);      /* it writes to another socket, too */
+	CHECK(ps.count == 2 && knows(&ps, 4, &g[4]) && knows(&ps, 5, &g[4]));
 	age(&ps, &g[4], 11 * SECOND);
 	peers_expire(&ps);
 	CHECK(ps.count == 0);
+}
+
+/* Of two in one bucket the one that cannot be reached is forgotten. */
+static void test_peers_send(void)
+{
+	static struct gram g;
+	struct peers ps = { .most = 3, .memory = 10 * SECOND };
+	int fd = sock_new(AF_INET, SOCK_DGRAM);
+
+	signal_init(&ps.came);
+	g.peer = address("127.0.0.1", 0);
+	CHECK(bind(fd, &g.peer.sa, g.peer.len) == 0);
+	g.peer = sock_name(fd);
+	peers_note(&ps, -1, &g);
+	peers_note(&ps, fd, &g);
+	loudness = -1;
+	CHECK(peers_send(&ps, "x", 1, NULL) == 0);
+	loudness = 0;
+	CHECK(ps.count == 1 && knows(&ps, fd, &g) && !knows(&ps, -1, &g));
+	age(&ps, &g, 11 * SECOND);
+	peers_expire(&ps);
+	close(fd);
+}
+
+/* What waits for a link comes in order, and never more than fits. */
+static void test_queue(void)
+{
+	static const size_t sizes[] = { 65507, 65507, 34 };
+	static char block[65507];
+	struct link l = { .queue = NULL };
+	char *buf;
+	size_t n;
+
+	signal_init(&l.changed);
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		CHECK(i < 2 || !link_push(&l, block, sizes[i] + 1));
+		CHECK(link_push(&l, block, sizes[i]));
+	}
+	CHECK(l.queued == QUEUE_SIZE && !link_push(&l, block, 0));
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		buf = link_take(&l, &n);
+		CHECK(buf && n == sizes[i]);
+		free(buf);
+	}
+	CHECK(!link_take(&l, &n));
+	buffer_free(l.queue, QUEUE_SIZE);
 }
 
 /*
@@ -1688,17 +1933,20 @@ static void print_marks(void)
 
 static void run_all(void)
 {
-	static void (*const tests[])(void) = { test_printable, test_fail,
+	static void (*const tests[])(void) = { test_printable, test_object, test_fail,
 		test_digits, test_parse_number, test_parse_octal,
 		test_parse_size, test_parse_time, test_addr_text,
 		test_addr_unix, test_addr_unmap, test_addr_kinds,
-		test_interleave, test_resolve, test_target_place,
+		test_interleave, test_resolve, test_lookup_keep, test_target_place,
 		test_parse_port, test_parse_ports, test_persist, test_address_split, test_access,
 		test_access_wrong, test_access_file, test_access_search,
-		test_access_told, test_replies, test_base64, test_requests,
+		test_access_told, test_race, test_probe, test_turns,
+		test_replies, test_base64, test_requests, test_needle,
+		test_size_text,
 		test_clock,
 		test_tick_span, test_times, test_records, test_ring,
-		test_member_lost, test_peers, test_operands, test_values,
+		test_take, test_member_lost, test_peers, test_peers_send,
+		test_queue, test_operands, test_values,
 		test_service_values, test_keepalive, test_tos, test_modes, test_refusals,
 		test_unknown, test_table };
 
