@@ -598,6 +598,20 @@ print(n, flush=True)
 	wait_line cl.out "^received 307200 $(sha256 there) end" 30
 }
 
+@test "small pieces for a peer that reads late come whole" {
+	local steps=() n
+
+	random_file "$T/piece" 1000
+	for n in {1..200}; do
+		steps+=("file=$T/piece" pause=0.002)
+		cat "$T/piece" >>"$T/all"
+	done
+	target play.py "${steps[@]}" half rest
+	forward -k -O 20k 127.0.0.1 0
+	client_py cl sink.py --connect --pause 1 --rcvbuf 4096 "$PORT"
+	wait_line cl.out "^received 200000 $(sha256 all) end" 30
+}
+
 @test "exit 0 waits for a peer that reads late" {
 	target source.py --wait-bytes 3 --bytes 1000000
 	forward 127.0.0.1 0
@@ -952,7 +966,8 @@ print(n, flush=True)
 
 @test "-s: where the target sees the peers come from" {
 	target threaded.py
-	forward -k -s 127.0.0.77 127.0.0.1 0
+	free_port
+	forward -k -s 127.0.0.77 127.0.0.1 "$PORT"
 	client_py cl ask.py --send a --half "$PORT"
 	answers cl "answer 'A' end"
 	grep -qE '^\+ 127\.0\.0\.77:[0-9]+$' "$T/tgt.out"
@@ -1418,7 +1433,7 @@ sources() {
 	grep -q '^got 0 ' "$T/tgt.out"
 	stop fwd
 	udp_target --empty
-	forward -uk 127.0.0.1 0
+	forward -uk -o "$T/copy" 127.0.0.1 0
 	client_py cl udp_client.py --message hello --message '' --show-size \
 		"$PORT"
 	wait_exit cl
@@ -1715,34 +1730,46 @@ print(how, flush=True)
 }
 
 @test "the answer of a Unix target that has closed is whole, whatever else comes" {
-	start tgt "${python[@]}" -c 'import socket, sys
+	# What it has not read is an error that waits on its socket, and is
+	# found when the way back has stood still for some time.
+	for read in 10 9; do
+		pause=$([ $read -eq 10 ] && echo 0.05 || echo 0.8)
+		start tgt "${python[@]}" -c 'import socket, sys
 l = socket.socket(socket.AF_UNIX)
 l.bind(sys.argv[1])
 l.listen()
 s = l.accept()[0]
-s.recv(10)
-s.sendall(bytes(3000000))
+s.recv(int(sys.argv[2]))
+s.sendall(bytes(200000))
 s.close()
 print("closed")
-' "$T/t"
-	wait_for 10 test -S "$T/t"
-	listen fwd -lk --forward "unix:$T/t" 127.0.0.1 0
-	"${python[@]}" - "$PORT" "$T/tgt.out" >"$T/got" <<-'END'
-		import socket, sys, time
-		s = socket.socket()
-		s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-		s.settimeout(60)
-		s.connect(("127.0.0.1", int(sys.argv[1])))
-		s.sendall(b"q" * 10)
-		while "closed" not in open(sys.argv[2]).read():
-		    time.sleep(0.01)
-		for _ in range(5):
-		    s.sendall(b"more" * 100)
-		    time.sleep(0.05)
-		n = 0
-		while some := s.recv(3000):
-		    n += len(some)
-		print(n)
-	END
-	[ "$(cat "$T/got")" = 3000000 ]
+' "$T/t$read" $read
+		wait_for 10 test -S "$T/t$read"
+		at=unix:$T/t$read
+		forward -k -O 20k --idle-timeout 10 127.0.0.1 0
+		"${python[@]}" - "$PORT" "$T/tgt.out" "$pause" <<-'END' >"$T/got"
+			import socket, sys, time
+			s = socket.socket()
+			s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+			s.settimeout(60)
+			s.connect(("127.0.0.1", int(sys.argv[1])))
+			s.sendall(b"q" * 10)
+			while "closed" not in open(sys.argv[2]).read():
+			    time.sleep(0.01)
+			for _ in range(5):
+			    s.sendall(b"more" * 100)
+			    time.sleep(float(sys.argv[3]))
+			n = 0
+			try:
+			    while some := s.recv(3000):
+			        n += len(some)
+			except ConnectionResetError:
+			    pass
+			print(n)
+		END
+		[ "$(cat "$T/got")" = 200000 ] || fail "$read: $(cat "$T/got")"
+		# It is the target that did not get what came too late.
+		wait_line fwd.err "^sockcat: connection to $T/t$read \(unix\) failed"
+		wait_exit tgt
+	done
 }

@@ -754,6 +754,18 @@ $T/sock"
 	activate lis udp -- "$SOCKCAT" -lku
 	echo hello | sockcat -u -q 0 127.0.0.1 "${where[0]}"
 	wait_line lis.out hello
+	stop lis
+	# Who writes to two of them has an answer from each.
+	peer_py answer udp_answer.py
+	activate lis udp udp -- "$SOCKCAT" -lku --forward "127.0.0.1:$PORT"
+	run -0 "${python[@]}" -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+s.settimeout(20)
+for port in map(int, sys.argv[1:]):
+    s.sendto(b"x", ("127.0.0.1", port))
+    print(s.recvfrom(9)[1][1] == port)' "${where[@]}"
+	[ "$output" = $'True\nTrue' ]
 }
 
 @test "LISTEN_FDS: a relay of many, a hub, a command" {
