@@ -457,7 +457,7 @@ slow_reader() {
 
 @test "silence: slow acknowledgement is progress" {
 	need_bulk
-	local kind option
+	local kind option steps=()
 
 	need_acks
 	random_file "$T/file" 1M
@@ -478,6 +478,25 @@ slow_reader() {
 			wait_exit srv
 		done
 	done
+	# ... also when all that is missing stands in the system's buffers.
+	peer_py srv both.py --slow 16384,0.1 --rcvbuf 32768
+	start_with "$T/file" cl sockcat -w 0.8 -O 1M 127.0.0.1 "$PORT"
+	listen echo -ke --idle-timeout 0.8 127.0.0.1 0
+	for kind in {1..32}; do
+		steps+=(get=16384 pause=0.08)
+	done
+	head -c 512k "$T/file" >"$T/half"
+	client_py there play.py --sum --rcvbuf 32768 --connect "$PORT" \
+		"file=$T/half" "${steps[@]}" say=more get=4
+	feed many
+	listen_with - many -k --idle-timeout 0.8 127.0.0.1 0
+	start feeder cp "$T/half" "$T/many.in"
+	client_py hears play.py --rcvbuf 32768 --connect "$PORT" \
+		"${steps[@]}" say=more
+	ended cl 0 '' "the peer's end first"
+	wait_line srv.out '^received 1048576 .* end$'
+	wait_line there.out '^received 524292 '
+	wait_line many.out more
 	none_wrong
 }
 
@@ -615,16 +634,38 @@ except OSError as e:
 }
 
 @test "-q N: progress puts it off" {
-	talker --count 16 --pause 0.1
-	start cl sockcat -q 0.8 127.0.0.1 "$PORT"
-	ended cl 0 '' client
-	[ "$(wc -c <"$T/cl.out")" -eq 16 ] || wrong "client: output"
-	stop talk
+	local steps=() n
+
+	# The pauses are longer than the time between two looks at the clock.
+	for n in {1..6}; do
+		steps+=(say=x pause=0.4)
+	done
+	echo hello >"$T/hello"
+	printf '1\n2\n3\n' >"$T/lines"
+	peer_py talk play.py "${steps[@]}"
+	start cl sockcat -q 1.5 127.0.0.1 "$PORT"
 	at tcp
-	listen srv -q 0.8 "${args[@]}"
-	talker --connect --to "$PORT" --count 16 --pause 0.1
-	ended srv 0 '' listener
-	[ "$(wc -c <"$T/srv.out")" -eq 16 ] || wrong "listener: output"
+	listen_with "$T/hello" srv -q 1.5 "${args[@]}"
+	client_py other play.py --connect "$PORT" "${steps[@]}" half rest
+	peer_py half half_close.py
+	feed in
+	start_with - in sockcat -q 1.5 127.0.0.1 "$PORT"
+	# What waits for its turn is not at rest.
+	peer_py paced half_close.py
+	start_with "$T/lines" slow sockcat -q 0.6 -i 1 127.0.0.1 "$PORT"
+	for n in {1..6}; do
+		send_to in x
+		rest 0.4
+	done
+	end_of in
+	for n in cl srv; do
+		ended "$n" 0 '' "$n"
+		[ "$(cat "$T/$n.out")" = xxxxxx ] || wrong "$n: output"
+	done
+	ended in 0 '' "after the peer's end"
+	wait_line half.out '^received 6 '
+	ended slow 0 '' 'with -i'
+	wait_line paced.out '^received 6 '
 	none_wrong
 }
 
@@ -699,6 +740,9 @@ except OSError as e:
 	local kind
 
 	echo hello >"$T/in"
+	# Another one, if -w is given.
+	peer_py late play.py -u get=1 pause=1.6 say=late
+	start_with "$T/in" patient sockcat -u -w 20 127.0.0.1 "$PORT"
 	for kind in udp unix-datagram; do
 		at $kind
 		peer_py srv udp_answer.py "${peer[@]}"
@@ -711,6 +755,7 @@ except OSError as e:
 		[ "$(cat "$T/cl.out")" = hello ] || wrong "$kind -w: no answer"
 		stop srv
 	done
+	wait_line patient.out late
 	none_wrong
 }
 
@@ -934,7 +979,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$T/resolv.conf" "$@"
 	# shellcheck disable=SC2016 # for the inner shell
 	start cl unshare -m sh -c 'mount --bind "$1" /etc/hosts && shift &&
 		exec "$@"' sh "$T/hosts" "$SOCKCAT" -w 0.6 two.test "$port"
-	ended cl 124 "connect to two.test \(127.0.0.[23]\) port $port \(tcp\) failed" \
+	ended cl 124 "connect to two.test \(127.0.0.3\) port $port \(tcp\) failed" \
 		"two addresses"
 	none_wrong
 }
