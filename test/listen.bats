@@ -123,6 +123,21 @@ Bound on 0.0.0.0 $PORT" ]
 	[[ $output =~ 127.0.0.1.*$PORT.*$IN_USE$ ]]
 }
 
+@test "port 0 of several addresses: another one when one of them is taken" {
+	need_linux
+	need_ipv6
+	need strace
+	start srv env strace -f -qq -o "$T/trace" -e trace=bind \
+	    -e inject=bind:error=EADDRINUSE:when=2 "$SOCKCAT" -v -lkc cat 0
+	wait_lines srv.err '^Listening on ' 2
+	[ "$(sed 's/.* //' "$T/srv.err" | sort -u | wc -l)" -eq 1 ]
+	[ "$(grep -c 'sin6_port=htons(0)' "$T/trace")" -eq 2 ]
+	free_port
+	given=$PORT
+	listen other -kc cat "$given"
+	[ "$PORT" -eq "$given" ]
+}
+
 @test "a second sockcat on the same port fails with one line" {
 	listen lis -k 127.0.0.1 0
 	run sockcat -l 127.0.0.1 "$PORT"
@@ -448,6 +463,11 @@ Connection received on 127.0.0.1 $local" ]
 	run sockcat -s 127.0.0.1 ::1 "$PORT" </dev/null
 	[ "$status" -eq 1 ]
 	[ "${#lines[@]}" -eq 1 ]
+	# What was tried is the reason, not what could not be.
+	free_port
+	run_named -s ::1 two "$PORT"
+	[ "$output" = "sockcat: connect to two (::1) port $PORT (tcp) failed:\
+ Connection refused" ]
 }
 
 @test "a fixed -p: addresses are tried one after another" {
@@ -524,6 +544,12 @@ Connection received on 127.0.0.1 $local" ]
 		stop lis
 		[ ! -e "$T/sock" ]
 	done
+}
+
+@test "-lk -d: who has ended gets an end" {
+	listen srv -k -d 127.0.0.1 0
+	run -0 sockcat 127.0.0.1 "$PORT" <<<hello
+	wait_line srv.out hello
 }
 
 @test "-lk: input goes to every peer, from when it joined" {

@@ -7,7 +7,7 @@ last.  Each scene says `well` at its end, or what was wrong.
         same time, in bytes that nobody else uses; everybody hears all bytes
         but its own, and all in one order
     stall COUNT BYTES HOW
-        COUNT members HOW `none` never read, `trickle` read single bytes; one
+        COUNT members HOW `none` never read, `trickle` read 150 kB/s; one
         posts until BYTES have been posted, another one hears all of it: says
         `pause MS`, the longest that this one heard nothing, and how each of
         the others ended
@@ -182,7 +182,7 @@ def stall(count, size, how):
 
     def trickle(s):
         try:
-            while not stop.wait(0.02) and s.recv(1):
+            while not stop.wait(0.02) and s.recv(3000):
                 pass
         except OSError:
             pass
