@@ -467,6 +467,13 @@ signals() {
 	[ "$output" = y ]
 }
 
+@test "the scheduling policy is what it was before" {
+	need_linux
+	policy='sed "s/.*) //" /proc/self/stat | cut -d " " -f 39'
+	serve tcp srv -kc "$policy"
+	[ "$(sockcat "${to[@]}" </dev/null)" = "$(sh -c "$policy")" ]
+}
+
 @test "RLIMIT_NOFILE is what it was before" {
 	start srv bash -c 'ulimit -Sn 200 && ulimit -Hn 1000 && exec "$@"' - \
 	    "$SOCKCAT" -v -lkc 'ulimit -Sn; ulimit -Hn' 127.0.0.1 0
@@ -589,9 +596,10 @@ print(s.makefile().read())' "$T/mine" "$PORT"
 }
 
 @test "the rest of the environment is passed on" {
-	FRUIT='a  pear' listen srv -kc 'echo "$FRUIT"' 127.0.0.1 0
+	FRUIT='a  pear' PROTOCOL=mine listen srv -kc 'echo "$FRUIT, $PROTOCOL"' \
+	    127.0.0.1 0
 	run -0 sockcat 127.0.0.1 "$PORT"
-	[ "$output" = 'a  pear' ]
+	[ "$output" = 'a  pear, mine' ]
 }
 
 # ---- exit status ----------------------------------------------------------
@@ -787,10 +795,14 @@ three" ]
 
 @test "... over Unix" {
 	random_file "$T/data" 100k
-	serve unix srv -kc 'sleep 2; cat >"$T/got"'
-	run -0 py source.py --connect --file "$T/data" "${to[@]}"
-	wait_size got 102400 30
-	same data got
+	for limit in '' 60; do
+		serve unix srv -k ${limit:+"--idle-timeout" "$limit"} -c 'sleep 2; cat >"$T/got"'
+		run -0 py source.py --connect --file "$T/data" "${to[@]}"
+		wait_size got 102400 30
+		same data got
+		stop srv
+		rm "$T/got"
+	done
 }
 
 @test "... to a client's command" {
@@ -1540,6 +1552,10 @@ print(len(pids))' "$PORT"
 	wait_line eof eof 20
 	[ "$(cat "$T/got")" = hello ]
 	alive srv
+	stop srv
+	dgrams udp srv -k --idle-timeout 1 -c 'cat; cat /dev/null; echo >"$T/ended"'
+	py udp_client.py "${to[@]}" --no-wait --message x
+	wait_line ended '^$' 20
 	stop srv
 	dgrams udp srv -k --idle-timeout 2 -c "trap '' TERM; $family"
 	py udp_client.py "${to[@]}" --no-wait --message x

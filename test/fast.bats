@@ -728,6 +728,17 @@ $burst" "$PEERS" --count 24 --size 4000 "$PORT"
 	some 'recvmmsg.*EINTR.*INJECTED' 'writev.*EAGAIN.*INJECTED'
 }
 
+@test "no room for an answer, be it empty: it is sent again" {
+	need_fast
+	peer_py empty udp_answer.py --empty
+	traced sendmsg -e inject=sendmsg:error=ENOBUFS:when=1+2
+	listen srv -uk --forward "127.0.0.1:$PORT" 127.0.0.1 0
+	run -0 "${python[@]}" "$PEERS/udp_client.py" --message one \
+	    --message two --show-size "$PORT"
+	[ "$output" = $'0\n0' ]
+	some 'sendmsg.*ENOBUFS.*INJECTED'
+}
+
 @test "a datagram alone is written at once" {
 	listen srv -u 127.0.0.1 0
 	feed peer

@@ -407,6 +407,29 @@ detached_pid() {
 	[ ! -s "$T/err" ]
 }
 
+@test "each version of Landlock is told of the rights that it knows" {
+	here_too
+	need strace
+	for version in 1:1fff 2:3fff 3:7fff 4:7fff 5:ffff; do
+		start lis strace -f -qq -X raw -o "$T/trace$version" \
+		    -e trace=landlock_create_ruleset \
+		    -e "inject=landlock_create_ruleset:retval=${version%:*}:when=1" \
+		    "$SOCKCAT" -v -lke 127.0.0.1 0
+		wait_line lis.err '^Listening on'
+		grep -q 'handled_access_fs=' "$T/trace$version" ||
+			skip "strace missing"
+		rights=$((0x${version#*:}))
+		case ${VARIANT:-} in
+		asan | tsan) rights=$((rights & ~0x10e)) ;;	# has files
+		esac
+		printf -v rights %x $rights
+		grep -q "handled_access_fs=0x${rights}[,}]" "$T/trace$version"
+		read -r pid _ <"$T/trace$version"
+		kill "$pid"
+		wait_exit lis
+	done
+}
+
 @test "of an older Landlock what it has is used" {
 	need_hook
 	need strace
