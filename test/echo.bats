@@ -309,6 +309,14 @@ same_echo() {
 	[[ $stderr == *"--max-time"* ]]
 }
 
+@test "--reset: what comes back is whole before it" {
+	need_acks
+	listen srv -ke --reset 127.0.0.1 0
+	client_py cl both.py --connect --bytes 300000 --slow 16384,0.01 \
+	    --rcvbuf 8192 "$PORT"
+	wait_line cl.out '^received 300000 .* reset$' 30
+}
+
 @test "-m 2 lets two peers in, the others wait and are served" {
 	listen srv -ke -m 2 127.0.0.1 0
 	feed a

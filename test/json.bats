@@ -178,18 +178,20 @@ event() {
 
 @test "SIGUSR1, and a signal that ends it: who is there has stopped" {
 	jlisten srv -k -e 127.0.0.1 0
+	printf 123 | sockcat 127.0.0.1 "$PORT" >/dev/null
+	wait_line srv.err '"event":"closed"'
 	feed cl
 	start_with - cl sockcat 127.0.0.1 "$PORT"
 	send_to cl 12345
 	wait_size cl.out 5
 	kill -USR1 "$(pid_of srv)"
 	wait_line srv.err '"event":"statistics"'
-	event "$T/srv.err" statistics '.peers_now == 1 and .peers == 1 and
-		.bytes_sent == 5 and (has("status") | not)'
+	event "$T/srv.err" statistics '.peers_now == 1 and .peers == 2 and
+		.bytes_sent == 8 and (has("status") | not)'
 	stop srv
 	[ "$status" -eq 143 ]
-	event "$T/srv.err" closed '.reason == "stopped" and
-		.bytes_received == 5'
+	grep '"reason":"stopped"' "$T/srv.err" >"$T/stopped"
+	event "$T/stopped" closed '.bytes_received == 5'
 	tail -n 1 "$T/srv.err" >"$T/last"
 	objects "$T/last" '.event, .status' $'statistics\n143'
 }

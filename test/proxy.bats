@@ -400,6 +400,12 @@ late() {
 		[ "$output" = 'some.host 4002 open tcp
 some.host 4003 open tcp' ]
 	done
+	# What was refused leaves no descriptor behind.
+	need prlimit
+	proxy 5 --refuse 40
+	run prlimit --nofile=30:30 "$SOCKCAT" -z --parallel 1 "${via[@]}" \
+	    some.host 4001-4041
+	[ "$output" = 'some.host 4041 open tcp' ]
 }
 
 @test "-c: the command talks through the proxy" {

@@ -454,17 +454,18 @@ bad() {
 }
 
 @test "--retry with a list waits for all of it" {
-	doors tcp4
-	open=$PORT
 	free_port
-	start scan sockcat -z --retry 60 127.0.0.1 "$open,$PORT"
+	one=$PORT
+	free_port
+	mapfile -t ports < <(printf '%s\n' "$one" "$PORT" | sort -n)
+	listen first -k 127.0.0.1 "${ports[0]}"
+	start scan sockcat -z --retry 60 127.0.0.1 "${ports[1]},${ports[0]}"
+	wait_line scan.out "^127.0.0.1 ${ports[0]} open tcp"
 	rest 0.5
 	alive scan
-	listen lis 127.0.0.1 "$PORT"
+	listen lis 127.0.0.1 "${ports[1]}"
 	ended scan 0 20
-	sort "$T/scan.out" >"$T/out"
-	printf '127.0.0.1 %d open tcp\n' "$open" "$PORT" | sort |
-		diff - "$T/out"
+	printf '127.0.0.1 %d open tcp\n' "${ports[@]}" | diff - "$T/scan.out"
 	[ ! -s "$T/scan.err" ]
 }
 
@@ -494,6 +495,12 @@ bad() {
 	scan --retry 60 --max-time 1 127.0.0.1 "$list"
 	found 124 "127.0.0.1 ${ports[0]} open tcp" \
 	    "127.0.0.1 ${ports[2]} open tcp"
+	# The reason is that of the last port, not the last to come.
+	stop doors
+	doors mute4 shut
+	scan --retry 0.6 -w 0.2 127.0.0.1 "$list"
+	errors "sockcat: connect to 127.0.0.1 port ${ports[1]} (tcp) failed:\
+ Connection refused"
 }
 
 @test "--retry: a silent port is tried again" {

@@ -268,15 +268,20 @@ got b'two\\n'" ]
 }
 
 @test "--lines in a hub: one of more than 64 KiB goes in pieces, said once" {
+	head -c 65535 /dev/zero | tr '\0' x >"$T/most"
 	head -c 200000 /dev/zero | tr '\0' x >"$T/long"
+	echo >>"$T/most"
 	echo >>"$T/long"
 	listen hub -k -d --lines 127.0.0.1 0
+	player --connect "$PORT" "file=$T/most" half rest
+	wait_size hub.out 65536
+	said hub 0
 	for ((n = 1; n <= 2; n++)); do
 		player --connect "$PORT" "file=$T/long" half rest
-		wait_size hub.out $((n * 200001))
+		wait_size hub.out $((65536 + n * 200001))
 	done
-	cat "$T/long" "$T/long" >"$T/twice"
-	same twice hub.out
+	cat "$T/most" "$T/long" "$T/long" >"$T/all"
+	same all hub.out
 	run grep -c 'more than 65536 bytes goes in pieces' "$T/hub.err"
 	[ "$output" -eq 1 ]
 }
@@ -421,8 +426,12 @@ slow() {
 
 @test "--rate and --lines: the lines stay whole" {
 	play srv -u get=3
+	_now
+	begin=$now
 	printf 'one\ntwo\nthree\n' |
 		sockcat -u --lines --rate 20 -q 0 127.0.0.1 "$PORT"
+	_now
+	((now - begin >= 300)) || fail "took $((now - begin)) ms"
 	reported srv "got b'one\\n'
 got b'two\\n'
 got b'three\\n'"

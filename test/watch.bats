@@ -174,6 +174,10 @@ _sums() {
 	copies pingpong "${want[@]}"
 	[ "$(grep -c '^< .* 00000000  ' "$T/hex")" -eq 2 ]
 	form=()
+	peer_py lines play.py -u get=1 get=1
+	printf '1\n2\n' | sockcat -u --lines -q 0 "${copy[@]}" 127.0.0.1 \
+	    "$PORT"
+	[ "$(grep -c '^> .* 00000000  ' "$T/hex")" -eq 2 ]
 
 	peer_py three play.py -U "$T/s" get=4 say=pong
 	sockcat -U "${copy[@]}" --send ping "$T/s"
