@@ -912,19 +912,18 @@ struct why {
 
 static _Thread_local struct why why;
 
-static int loudness; /* -1 --quiet, 1 -v, 2 -vv; main writes it */
-static bool json;    /* --json: objects instead of lines; main writes it */
-
 /*
- * The line of --progress stands below all messages: who writes one takes it
- * away first, and its thread draws it again.
+ * What is said, and how.  The bar of --progress stands below all messages: who
+ * writes one takes it away first, and its thread draws it again.
  */
 static struct {
+	int loudness;    /* -1 --quiet, 1 -v, 2 -vv; these three: main writes */
+	bool json;       /* objects instead of lines */
+	bool interposed; /* what is received meets the bar on a terminal */
 	pthread_mutex_t lock; /* guards drawing, and what follows */
-	atomic_bool drawn;
-	bool over;       /* it is never drawn again */
-	bool interposed; /* what is received goes to a terminal, too */
-} bar = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	atomic_bool drawn;    /* the bar is there */
+	bool over;            /* it is never drawn again */
+} messages = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const char bar_away[] = "\r\033[K";
 
@@ -934,22 +933,22 @@ static void bar_draw(const char *text)
 	char line[256];
 	int n = snprintf(line, sizeof(line), "\r%s\033[K", text);
 
-	pthread_mutex_lock(&bar.lock);
-	atomic_store(&bar.drawn, !bar.over);
-	if (!bar.over && write(STDERR_FILENO, line, (size_t)n) < 0)
-		bar.over = true;
-	pthread_mutex_unlock(&bar.lock);
+	pthread_mutex_lock(&messages.lock);
+	atomic_store(&messages.drawn, !messages.over);
+	if (!messages.over && write(STDERR_FILENO, line, (size_t)n) < 0)
+		messages.over = true;
+	pthread_mutex_unlock(&messages.lock);
 }
 
 /* bar_end(): take it away for good. */
 static void bar_end(void)
 {
-	pthread_mutex_lock(&bar.lock);
-	bar.over = true;
-	if (atomic_exchange(&bar.drawn, false) &&
+	pthread_mutex_lock(&messages.lock);
+	messages.over = true;
+	if (atomic_exchange(&messages.drawn, false) &&
 		write(STDERR_FILENO, bar_away, strlen(bar_away)) < 0)
 		errno = 0; /* there is nobody else to tell */
-	pthread_mutex_unlock(&bar.lock);
+	pthread_mutex_unlock(&messages.lock);
 }
 
 /* write_text(fd, text, n): a whole line, not into the one of --progress. */
@@ -959,8 +958,8 @@ static int write_text(int fd, char *text, size_t n)
 		{ (void *)(uintptr_t)bar_away, strlen(bar_away) }, { text, n }
 	};
 
-	return (atomic_load(&bar.drawn) ? writev(fd, part, COUNT(part))
-					: write(fd, text, n)) < 0
+	return (atomic_load(&messages.drawn) ? writev(fd, part, COUNT(part))
+					     : write(fd, text, n)) < 0
 		? -1
 		: 0;
 }
@@ -1124,7 +1123,7 @@ static void report(int status, const char *text)
 	struct object o;
 	size_t n;
 
-	if (json) {
+	if (messages.json) {
 		object_begin(&o, status < 0 ? "info" : "error");
 		object_text(&o, "message", text);
 		if (status > 0)
@@ -1140,42 +1139,52 @@ static void report(int status, const char *text)
 	write_text(STDERR_FILENO, line, n);
 }
 
+/* report_at(loudness, format, args): a line, if that is how loud we are. */
+static void report_at(int loudness, const char *format, va_list args)
+{
+	char text[1024];
+
+	if (messages.loudness < loudness)
+		return;
+	vsnprintf(text, sizeof(text), format, args);
+	report(-loudness, text);
+}
+
 /* say(format): one line about something that went wrong. */
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 {
-	char text[1024];
 	va_list args;
 
-	if (loudness < 0)
-		return;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	report_at(0, format, args);
 	va_end(args);
-	report(0, text);
 }
 
 /* tell(format): one line for -v about what happens. */
 __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
 {
-	char text[1024];
 	va_list args;
 
-	if (loudness < 1)
-		return;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	report_at(1, format, args);
 	va_end(args);
-	report(-1, text);
 }
 
 /* complain(): say why; the exit status that belongs to it. */
 static int complain(void)
 {
-	if (loudness >= 0)
+	if (messages.loudness >= 0)
 		report(why.status, why.text);
-	if (why.status == MISUSED && !json)
+	if (why.status == MISUSED && !messages.json)
 		say("try 'sockcat --help'");
 	return why.status;
+}
+
+/* thread_need(run, arg): thread_start; -1 with why. */
+static int thread_need(void *(*run)(void *), void *arg)
+{
+	return thread_start(run, arg, 0) < 0 ? fail("cannot start a thread:")
+					     : 0;
 }
 
 /*
@@ -2283,7 +2292,7 @@ static bool access_allows(struct access *a, const struct addr *peer, bool once)
 	struct addr who;
 	char text[ADDR_TEXT];
 	const char *verdict = NULL;
-	bool told = loudness < 1 && !json;
+	bool told = messages.loudness < 1 && !messages.json;
 
 	if (!a)
 		return true;
@@ -2297,7 +2306,7 @@ static bool access_allows(struct access *a, const struct addr *peer, bool once)
 	if (verdict && !told && once)
 		told = access_told(a, &who);
 	pthread_mutex_unlock(&a->lock);
-	if (verdict && !told && json) {
+	if (verdict && !told && messages.json) {
 		report_addr("refused", &who, "reason", verdict);
 	} else if (verdict && !told) {
 		tell("Connection refused from %s (%s)", addr_text(&who, text),
@@ -3335,9 +3344,10 @@ static void listeners_tell(const struct listeners *ls, const struct target *t)
 	const char *verb = t->type == SOCK_DGRAM ? "Bound" : "Listening";
 	char text[2 * ADDR_TEXT], *line, *rest;
 
-	if (json)
+	if (messages.json)
 		listeners_report(ls, t);
-	for (int i = 0; i < ls->count && loudness > 0 && !json; i++) {
+	for (int i = 0;
+		i < ls->count && messages.loudness > 0 && !messages.json; i++) {
 		listener_text(ls->fd[i].fd, text);
 		text[strlen(text) - 1] = '\0';
 		for (line = text; line; line = rest) {
@@ -3359,9 +3369,9 @@ static void tell_accepted(const struct addr *peer)
 	char text[ADDR_TEXT];
 
 	addr_unmap(&shown);
-	if (json)
+	if (messages.json)
 		report_addr("accepted", &shown, NULL, "");
-	else if (loudness > 0)
+	else if (messages.loudness > 0)
 		tell("Connection received on %s", addr_text(&shown, text));
 }
 
@@ -4160,31 +4170,32 @@ struct attempt {
 	const struct prefs *prefs;
 	int64_t wait; /* for each */
 	struct addr *peer;
+	int64_t took; /* the last of them */
 };
-
-static _Thread_local int64_t dialled; /* how long the last attempt took */
 
 static int attempt_run(void *arg, int64_t end)
 {
-	const struct attempt *a = arg;
+	struct attempt *a = arg;
 	int64_t start = now(), limit = after(a->wait);
 	int fd = dial_way(
 		a->target, a->prefs, limit < end ? limit : end, a->peer);
 
-	dialled = now() - start;
+	a->took = now() - start;
 	return fd;
 }
 
 /*
- * dial_long(t, p, wait, retry, peer): dial_way, each try for up to wait, again
- * and again for up to retry (0: once).
+ * dial_long(t, p, wait, retry, peer, took): dial_way, each try for up to wait,
+ * again and again for up to retry (0: once); took: how long the last one took.
  */
 static int dial_long(const struct target *t, const struct prefs *p,
-	int64_t wait, int64_t retry, struct addr *peer)
+	int64_t wait, int64_t retry, struct addr *peer, int64_t *took)
 {
-	struct attempt a = { t, p, wait, peer };
+	struct attempt a = { t, p, wait, peer, 0 };
+	int fd = persist(retry, attempt_run, &a);
 
-	return persist(retry, attempt_run, &a);
+	*took = a.took;
+	return fd;
 }
 
 /*
@@ -4263,7 +4274,7 @@ static ssize_t end_write(const struct end *e, const char *buf, size_t n)
 		return e->take(e->arg, buf, n) < 0 ? -1 : (ssize_t)n;
 	if (e->kind == DATAGRAM && e->gram)
 		return gram_send(e->fd, buf, n, e->gram, 0);
-	if (e->kind == CONSOLE && bar.interposed)
+	if (e->kind == CONSOLE && messages.interposed)
 		bar_end();
 	if (e->kind == CONSOLE || e->kind == PIPE)
 		return write(e->fd, buf, n);
@@ -4326,6 +4337,14 @@ static void stream_close(int fd, bool reset)
 	if (reset)
 		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 	close(fd);
+}
+
+/* bytes_lost(what, place, reason, lost, status): what failed, and with them. */
+static int bytes_lost(const char *what, const char *place, const char *reason,
+	int64_t lost, enum status status)
+{
+	return fail_as(status, "%s %s failed: %s; %lld bytes not delivered",
+		what, place, reason, (long long)lost);
 }
 
 /* write_whole(fd, text, n): -1 with errno when not all of it is written. */
@@ -4897,7 +4916,7 @@ static void session_tell(
 	char name[ADDR_TEXT], text[ADDR_TEXT] = "";
 	struct object o;
 
-	if (json) {
+	if (messages.json) {
 		object_begin(&o, "closed");
 		object_addr(&o, &s->peer);
 		object_text(&o, "reason", reason);
@@ -4905,7 +4924,7 @@ static void session_tell(
 		object_end(&o, STDERR_FILENO);
 		return;
 	}
-	if (!watch.many || loudness < 1)
+	if (!watch.many || messages.loudness < 1)
 		return;
 	if (t->bytes_known)
 		sum_text(t, text);
@@ -5018,7 +5037,7 @@ static void watch_say(int status)
 	struct sum t;
 
 	watch_sum(&t);
-	if (!json) {
+	if (!messages.json) {
 		watch_line(&t);
 		return;
 	}
@@ -5049,7 +5068,7 @@ static void watch_end(int status)
 			session_tell(s, &own, "stopped");
 	}
 	pthread_mutex_unlock(&watch.lock);
-	if (watch.stats || json)
+	if (watch.stats || messages.json)
 		watch_say(status);
 }
 
@@ -5443,19 +5462,19 @@ static enum outcome flow_flush(struct flow *f, enum outcome how)
  */
 static enum outcome flow_copy(struct flow *f)
 {
-	bool messages = f->from.kind == DATAGRAM;
-	size_t limit = messages  ? BUFFER_SIZE
+	bool grams = f->from.kind == DATAGRAM;
+	size_t limit = grams     ? BUFFER_SIZE
 		: f->to.most > 0 ? f->to.most
 				 : tap_portion(f->tap, CHUNK);
 	size_t size = limit < SMALL_SIZE ? limit : SMALL_SIZE;
-	bool at_once = messages || f->to.most > 0;
+	bool at_once = grams || f->to.most > 0;
 	char small[SMALL_SIZE], *large = at_once ? buffer_new(limit) : NULL;
 	enum outcome how = ENDED;
 	ssize_t n = 1;
 
 	if (at_once && !large)
 		return flow_failed(NOT_READ);
-	while (how == ENDED && (n > 0 || messages)) {
+	while (how == ENDED && (n > 0 || grams)) {
 		if (large && f->lean && flow_rests(f)) {
 			buffer_free(large, limit);
 			large = NULL;
@@ -5489,7 +5508,7 @@ static enum outcome flow_write_parts(struct flow *f, struct iovec *part, int n)
 			return ENDED;
 		part->iov_base = (char *)part->iov_base + done;
 		part->iov_len -= done;
-		if (bar.interposed)
+		if (messages.interposed)
 			bar_end();
 		w = writev(f->to.fd, part, n);
 		if (w > 0)
@@ -6037,13 +6056,6 @@ static int64_t relay_undelivered(struct relay *r, int64_t patience)
 	return left + flow_held(r->rules->echo ? &r->down : &r->up);
 }
 
-static int bytes_lost(const char *what, const char *place, const char *reason,
-	int64_t lost, enum status status)
-{
-	return fail_as(status, "%s %s failed: %s; %lld bytes not delivered",
-		what, place, reason, (long long)lost);
-}
-
 /*
  * relay_patience(r, status): how long to wait for an acknowledgement: as the
  * limits say; and the exit status when that has passed.
@@ -6203,6 +6215,72 @@ static const char *relay_reason(const struct relay *r, int result)
 }
 
 /*
+ * relay_set(r, fd, type, gram, rules): the two directions.  -1 without the
+ * pipe that wakes the one from the peer.
+ */
+static int relay_set(struct relay *r, int fd, int type, struct gram *gram,
+	const struct rules *rules)
+{
+	struct end peer = { .kind = type == SOCK_STREAM ? STREAM : DATAGRAM,
+		.fd = fd,
+		.gram = gram,
+		.strict = rules->listening };
+	struct flow way = { .tick = relay_tick,
+		.session = r,
+		.span = tick_span(rules->wait, rules->idle, rules->quit),
+		.wake = -1 };
+
+	r->rules = rules;
+	r->fd = fd;
+	r->stream = type == SOCK_STREAM;
+	r->silence.limit = rules->wait;
+	r->idle.limit = rules->idle;
+	r->quit.limit = rules->quit;
+	pthread_mutex_init(&r->lock, NULL);
+	signal_init(&r->changed);
+	r->wake[0] = r->wake[1] = -1;
+	if ((rules->quit == 0 || rules->send_only) && pipe_new(r->wake) < 0)
+		return fail("cannot create a pipe:");
+	r->up = r->down = way;
+	r->up.tap = rules->out;
+	r->up.from = (struct end){ .kind = rules->send ? TEXT : CONSOLE,
+		.fd = STDIN_FILENO,
+		.text = rules->send };
+	r->up.to = peer;
+	r->up.to.most = r->stream ? 0 : DATAGRAM_OUT;
+	r->down.tap = rules->in;
+	r->down.wake = r->wake[0];
+	r->down.from = peer;
+	if (rules->send_only)
+		r->down.to =
+			(struct end){ .kind = SINK, .take = nothing_taken };
+	else if (rules->echo)
+		r->down.to = peer;
+	else
+		r->down.to =
+			(struct end){ .kind = CONSOLE, .fd = STDOUT_FILENO };
+	return 0;
+}
+
+/*
+ * relay_pace(r): how its socket is waited for: by poll(2) where a pipe must not
+ * be waited for in splice(2) or is to wake us, else by blocking calls, which
+ * under a limit return every so often.
+ */
+static void relay_pace(struct relay *r)
+{
+	bool pipes = r->stream &&
+		(flow_way(&r->up) == DIRECT || flow_way(&r->down) == DIRECT);
+
+	r->up.polled = r->down.polled = r->wake[0] >= 0 || pipes ||
+		(fcntl(r->fd, F_GETFL) & O_NONBLOCK);
+	if (r->up.polled)
+		(void)fcntl(r->fd, F_SETFL, O_NONBLOCK);
+	else if (r->up.span > 0)
+		sock_timeouts(r->fd, r->up.span);
+}
+
+/*
  * relay_run(r, fd, type, gram, rules): between the console and a connected
  * socket, or the peer of gram; an echo is a relay of the peer to itself.  0
  * when all is delivered, else -1.  The thread that reads the console cannot be
@@ -6211,63 +6289,18 @@ static const char *relay_reason(const struct relay *r, int result)
 static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	const struct rules *rules)
 {
-	struct end console = { .kind = rules->send ? TEXT : CONSOLE,
-		.fd = STDIN_FILENO,
-		.text = rules->send };
-	struct end peer = { .kind = type == SOCK_STREAM ? STREAM : DATAGRAM,
-		.fd = fd,
-		.gram = gram,
-		.strict = rules->listening };
-	struct end sink = { .kind = SINK, .take = nothing_taken };
-	struct end target = peer;
 	enum outcome down;
 	struct why reason;
 	char lack[ADDR_TEXT];
-	int64_t span;
 
-	r->rules = rules;
-	r->fd = fd;
-	r->stream = type == SOCK_STREAM;
-	pthread_mutex_init(&r->lock, NULL);
-	signal_init(&r->changed);
-	r->silence.limit = rules->wait;
-	r->idle.limit = rules->idle;
-	r->quit.limit = rules->quit;
-	target.most = r->stream ? 0 : DATAGRAM_OUT;
-	r->up = (struct flow){ .from = console,
-		.to = target,
-		.tick = relay_tick,
-		.session = r,
-		.tap = rules->out };
-	console = (struct end){ .kind = CONSOLE, .fd = STDOUT_FILENO };
-	r->down = (struct flow){ .from = peer,
-		.to = rules->send_only ? sink
-			: rules->echo  ? peer
-				       : console,
-		.tick = relay_tick,
-		.session = r,
-		.tap = rules->in };
+	if (relay_set(r, fd, type, gram, rules) < 0)
+		return -1;
+	relay_pace(r);
 	relay_count(r);
-	span = tick_span(rules->wait, rules->idle, rules->quit);
-	r->wake[0] = r->wake[1] = -1;
-	if ((rules->quit == 0 || rules->send_only) && pipe_new(r->wake) < 0)
-		return fail("cannot create a pipe:");
-	r->up.span = r->down.span = span;
-	r->up.wake = -1;
-	r->down.wake = r->wake[0];
-	r->up.polled = r->down.polled = r->wake[0] >= 0 ||
-		(fcntl(fd, F_GETFL) & O_NONBLOCK) ||
-		(r->stream &&
-			(flow_way(&r->up) == DIRECT ||
-				flow_way(&r->down) == DIRECT));
-	if (r->up.polled)
-		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
-	else if (span > 0)
-		sock_timeouts(fd, span);
 	if (!rules->recv_only && !rules->echo) {
 		r->up_state = RUNNING;
-		if (thread_start(relay_up, r, 0) < 0)
-			return fail("cannot start a thread:");
+		if (thread_need(relay_up, r) < 0)
+			return -1;
 	}
 	down = pump(&r->down);
 	reason = why;
@@ -6670,7 +6703,8 @@ static bool keeper_over(struct bridge *b, int i, enum outcome how)
 		b->over[!i] = true;
 	}
 	clean = b->over[!i] && how == ENDED && !b->broken &&
-		flow_held(&b->way[!i]) == 0 && loudness < 1 && !json;
+		flow_held(&b->way[!i]) == 0 && messages.loudness < 1 &&
+		!messages.json;
 	pthread_mutex_unlock(&b->lock);
 	if (!clean)
 		set_remove(b->keeper, b->fd[i]);
@@ -7230,8 +7264,8 @@ static int command_serve(struct command *c, int fd, bool reset,
 		lost = stream_settle(fd, farewell, fin);
 	}
 	if (lost > 0)
-		fail("connection to %s failed: %s; %lld bytes not delivered",
-			place, strerror(errno), (long long)lost);
+		bytes_lost(
+			"connection to", place, strerror(errno), lost, FAILED);
 	session_end(session, lost > 0 ? "failed" : "ended");
 	stream_close(fd, reset);
 	return lost > 0 ? -1 : 0;
@@ -7283,9 +7317,8 @@ static int command_bridged(struct command *c, int fd, int own, int64_t limit,
 	if (result == 0 && !b.broken)
 		lost = stream_settle(fd, farewell, true);
 	if (lost > 0)
-		result = fail("connection to %s failed: %s; %lld bytes not "
-			      "delivered",
-			place, strerror(errno), (long long)lost);
+		result = bytes_lost(
+			"connection to", place, strerror(errno), lost, FAILED);
 	session_end(session, bridge_reason(&b, result));
 	stream_close(fd, b.broken);
 	return result;
@@ -9352,8 +9385,9 @@ static void taps_open(const struct options *o, struct tap t[2],
 	*in = tap_open(&t[0], &from, name, *out);
 }
 
-/* report_connected(t, peer): for --json. */
-static void report_connected(const struct target *t, const struct addr *peer)
+/* report_connected(t, peer, took): for --json; took: to connect, in ns. */
+static void report_connected(
+	const struct target *t, const struct addr *peer, int64_t took)
 {
 	struct object o;
 
@@ -9364,20 +9398,21 @@ static void report_connected(const struct target *t, const struct addr *peer)
 	if (peer->len == 0) /* only the proxy knows */
 		object_number(&o, "port", t->port);
 	object_text(&o, "protocol", target_kind(t));
-	object_time(&o, "seconds", dialled);
+	object_time(&o, "seconds", took);
 	object_end(&o, STDERR_FILENO);
 }
 
-/* tell_connected(t, peer): nc.openbsd's sentence. */
-static void tell_connected(const struct target *t, const struct addr *peer)
+/* tell_connected(t, peer, took): nc.openbsd's sentence. */
+static void tell_connected(
+	const struct target *t, const struct addr *peer, int64_t took)
 {
 	char host[ADDR_TEXT], named[PLACE_TEXT], name[32];
 	const char *kind = target_kind(t);
 	int port = peer->len > 0 ? addr_port(peer) : t->port;
 
-	if (json)
-		report_connected(t, peer);
-	if (loudness < 1 || json)
+	if (messages.json)
+		report_connected(t, peer, took);
+	if (messages.loudness < 1 || messages.json)
 		return;
 	addr_host(peer, host);
 	if (t->path) {
@@ -9540,9 +9575,7 @@ static int access_open(const struct options *o, struct access **to)
 	*to = &lists;
 	if (access_load(&lists, after(o->wait)) < 0)
 		return -1;
-	return thread_start(access_run, &lists, 0) < 0
-		? fail("cannot start a thread:")
-		: 0;
+	return thread_need(access_run, &lists);
 }
 
 /*
@@ -9627,13 +9660,15 @@ static int hear_one(
 /* reach_one(o, peer): a client's connection. */
 static int reach_one(const struct options *o, struct addr *peer)
 {
-	int fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, peer);
+	int64_t took;
+	int fd = dial_long(
+		&o->target, &o->prefs, o->wait, o->retry, peer, &took);
 	size_t n = strlen(why.text);
 
 	if (fd >= 0)
-		add(&watch.connected, dialled);
+		add(&watch.connected, took);
 	if (fd >= 0 && !o->udp)
-		tell_connected(&o->target, peer);
+		tell_connected(&o->target, peer, took);
 	if (fd < 0 && o->udp && !o->unixsock && !o->hub && why.error == EACCES)
 		snprintf(why.text + n, sizeof(why.text) - n,
 			" (-b allows broadcast addresses)");
@@ -9790,10 +9825,8 @@ static int ports_run(const struct options *o, struct listeners *ls,
 			sock_timeouts(
 				ls->fd[i].fd, tick_span(limit, NEVER, NEVER));
 		}
-		if (i < last && thread_start(port_thread, &ports[i], 0) < 0) {
-			fail("cannot start a thread:");
+		if (i < last && thread_need(port_thread, &ports[i]) < 0)
 			return complain();
-		}
 	}
 	if (port_run(&ports[last]) < 0)
 		return complain();
@@ -9871,6 +9904,52 @@ static const char *member_reason(struct member *m, enum outcome how)
 								      : "ended";
 }
 
+/* hub_flow(h, m, chat): what m's peer sends, to the room, maybe as a chat. */
+static void hub_flow(struct hub *h, struct member *m, struct chat *chat)
+{
+	const struct options *o = h->o;
+
+	m->flow.from = (struct end){ .kind = STREAM, .fd = m->fd };
+	m->flow.to = (struct end){ .kind = SINK,
+		.arg = chat ? (void *)chat : m,
+		.take = chat           ? chat_take
+			: o->send_only ? nothing_taken
+				       : member_take };
+	m->flow.session = m;
+	m->flow.lean = true;
+	m->silence.limit = o->idle;
+	if (o->idle == NEVER)
+		return;
+	m->flow.tick = member_tick;
+	m->flow.span = tick_span(o->idle, NEVER, NEVER);
+	sock_timeouts(m->fd, m->flow.span);
+}
+
+/*
+ * hub_pump(h, m, chat): m in the room: until its peer has ended and, unless it
+ * leaves with that, is gone.
+ */
+static enum outcome hub_pump(struct hub *h, struct member *m, struct chat *chat,
+	const struct addr *peer)
+{
+	enum outcome how;
+
+	room_join(&h->peers, m);
+	if (chat)
+		chat_join(chat, m, peer);
+	how = pump(&m->flow);
+	if (how == ENDED && !h->leave_at_end) {
+		member_end(m);
+		chat_leave(&chat);
+		member_stay(m);
+	}
+	m->broken = how == NOT_READ;
+	room_leave(&h->peers, m);
+	chat_leave(&chat);
+	room_rest(&h->peers);
+	return how;
+}
+
 /* hub_service(hub, fd, peer): a peer joins, posts, and leaves. */
 static int hub_service(void *arg, int fd, const struct addr *peer)
 {
@@ -9897,35 +9976,10 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 	}
 	target_place(&anyone, peer, m.place);
 	m.hush.limit = SECOND;
-	m.silence.limit = o->idle;
-	m.flow.from = (struct end){ .kind = STREAM, .fd = fd };
-	m.flow.to = (struct end){ .kind = SINK,
-		.arg = chat ? (void *)chat : &m,
-		.take = chat           ? chat_take
-			: o->send_only ? nothing_taken
-				       : member_take };
-	m.flow.session = &m;
-	m.flow.lean = true;
+	hub_flow(h, &m, chat);
 	shape.lines = o->lines && !chat;
 	m.flow.tap = tap_open(&tap, &shape, tap_name(o, peer, text), NULL);
-	if (o->idle < NEVER) {
-		m.flow.tick = member_tick;
-		m.flow.span = tick_span(o->idle, NEVER, NEVER);
-		sock_timeouts(fd, m.flow.span);
-	}
-	room_join(&h->peers, &m);
-	if (chat)
-		chat_join(chat, &m, peer);
-	how = pump(&m.flow);
-	if (how == ENDED && !h->leave_at_end) {
-		member_end(&m);
-		chat_leave(&chat);
-		member_stay(&m);
-	}
-	m.broken = how == NOT_READ;
-	room_leave(&h->peers, &m);
-	chat_leave(&chat);
-	room_rest(&h->peers);
+	how = hub_pump(h, &m, chat, peer);
 	if (!m.gone && !m.fin && !o->reset)
 		m.fin = shutdown(fd, SHUT_WR) == 0;
 	if (!m.gone && how != NOT_READ)
@@ -10006,12 +10060,10 @@ static int hub_run(const struct options *o)
 	if (room_init(&h.peers) < 0 || room_init(&h.console) < 0)
 		return complain();
 	room_join(h.self.hears, &h.self);
-	if (thread_start(hub_output, &h, 0) < 0 ||
-		thread_start(room_courier, &h.peers, 0) < 0 ||
-		(!o->recv_only && thread_start(hub_input, &h, 0) < 0)) {
-		fail("cannot start a thread:");
+	if (thread_need(hub_output, &h) < 0 ||
+		thread_need(room_courier, &h.peers) < 0 ||
+		(!o->recv_only && thread_need(hub_input, &h) < 0))
 		return complain();
-	}
 	status = serve_peers(o, &s);
 	room_flush(h.self.hears, &h.self);
 	return status;
@@ -10101,10 +10153,8 @@ static int grams_run(const struct options *o)
 	g.peers.memory = o->idle < NEVER ? o->idle : remembered;
 	if (open_listeners(o, &ls) < 0)
 		return complain();
-	if (!o->recv_only && thread_start(grams_input, &g, 0) < 0) {
-		fail("cannot start a thread:");
+	if (!o->recv_only && thread_need(grams_input, &g) < 0)
 		return complain();
-	}
 	return ports_run(o, &ls, &g.peers, grams_heard, NULL);
 }
 
@@ -10236,7 +10286,7 @@ static void scan_failed(struct scan *s, int port, enum found found)
 		s->last = why;
 		s->last_port = port;
 	}
-	if (loudness > 0 && found != ASKED) {
+	if (messages.loudness > 0 && found != ASKED) {
 		free(s->said[port]);
 		s->said[port] = strdup(why.text);
 	}
@@ -10308,14 +10358,14 @@ static void scan_say(const struct scan *s, int port)
 
 	addr_set_port(&a, port);
 	t.port = port;
-	if (s->found[port] == OPEN && !json)
-		tell_connected(&t, &a);
+	if (s->found[port] == OPEN && !messages.json)
+		tell_connected(&t, &a, 0);
 	else if (s->said[port])
 		say("%s", s->said[port]);
 	if (s->found[port] != OPEN && !(s->found[port] == MUTE && s->o->udp))
 		return;
 	service_name(&t, port, name);
-	if (json) {
+	if (messages.json) {
 		scan_report(s, &t, &a, name);
 		return;
 	}
@@ -10485,15 +10535,16 @@ static int mode_scan(const struct options *o)
 static int mode_zero(const struct options *o)
 {
 	struct addr peer;
+	int64_t took;
 	int fd;
 
 	if (o->ports)
 		return mode_scan(o);
-	fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, &peer);
+	fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, &peer, &took);
 	if (fd < 0)
 		return complain();
 	stream_close(fd, o->reset);
-	tell_connected(&o->target, &peer);
+	tell_connected(&o->target, &peer, took);
 	return DONE;
 }
 
@@ -10734,7 +10785,9 @@ static int forward_gram(struct links *all, struct link *l, int ends[2])
 {
 	const struct options *o = all->arg;
 	struct addr target;
-	int fd = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &target);
+	int64_t took;
+	int fd = dial_long(
+		&o->onward, &o->prefs, o->wait, o->retry, &target, &took);
 
 	if (fd >= 0 && !sock_is_connected(fd))
 		l->group.peer = target;
@@ -10769,8 +10822,7 @@ static int forward_broken(
 		tell("Connection to %s failed: %s", place, b->why.text);
 		return 0;
 	}
-	return fail("connection to %s failed: %s; %lld bytes not delivered",
-		place, b->why.text, held);
+	return bytes_lost("connection to", place, b->why.text, held, FAILED);
 }
 
 struct forward {              /* a peer and its target */
@@ -10813,9 +10865,8 @@ static int forward_end(struct forward *f)
 		return silent_too_long(o, place);
 	return lost == 0
 		? 0
-		: fail("connection to %s failed: %s; %lld bytes not delivered",
-			  place, strerror(held > 0 ? EPIPE : errno),
-			  (long long)lost);
+		: bytes_lost("connection to", place,
+			  strerror(held > 0 ? EPIPE : errno), lost, FAILED);
 }
 
 /*
@@ -10826,16 +10877,18 @@ static int forward_open(struct forward *f, int fd)
 {
 	const struct options *o = f->options;
 	struct bridge *b = &f->bridge;
+	int64_t took;
 	int other;
 
 	session_begin(&f->session, fd, &f->peer);
-	other = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &f->target);
+	other = dial_long(
+		&o->onward, &o->prefs, o->wait, o->retry, &f->target, &took);
 	if (other < 0) {
 		session_end(&f->session, "failed");
 		stream_close(fd, true);
 		return -1;
 	}
-	tell_connected(&o->onward, &f->target);
+	tell_connected(&o->onward, &f->target, took);
 	taps_open(o, f->taps, &f->peer, &b->tap[0], &b->tap[1]);
 	b->session = &f->session;
 	bridge_open(b, fd, other, silence_limit(o), false);
@@ -10943,11 +10996,13 @@ enum mode_id {
 	MODES
 };
 
-static const struct mode {
+struct mode {
 	const char *name;   /* heading of the matrix in the manual */
 	const char *phrase; /* "... makes no sense" */
 	int (*run)(const struct options *);
-} modes[MODES] = {
+};
+
+static const struct mode modes[MODES] = {
 	[CONNECT] = { "connect", "without -l", mode_connect },
 	[LISTEN] = { "-l", "with -l without -k", mode_one },
 	[KEEP] = { "-lk", "with -lk", mode_many },
@@ -11085,7 +11140,9 @@ static int set_loudness(struct options *o, const struct option_spec *spec,
 	const char *what, const char *arg)
 {
 	(void)o, (void)what, (void)arg;
-	loudness = spec->min < 0 ? -1 : loudness < 0 ? 1 : loudness + 1;
+	messages.loudness = spec->min < 0 ? -1
+		: messages.loudness < 0   ? 1
+					  : messages.loudness + 1;
 	return 0;
 }
 
@@ -11093,7 +11150,7 @@ static int set_json(struct options *o, const struct option_spec *spec,
 	const char *what, const char *arg)
 {
 	(void)o, (void)spec, (void)what, (void)arg;
-	json = true;
+	messages.json = true;
 	return 0;
 }
 
@@ -12214,8 +12271,8 @@ static void *drain_run(void *arg)
 static void drain_begin(const struct options *o, int stop)
 {
 	close(stop);
-	if (thread_start(drain_run, (void *)(uintptr_t)&o->drain, 0) < 0)
-		say("cannot start a thread: %s", strerror(errno));
+	if (thread_need(drain_run, (void *)(uintptr_t)&o->drain) < 0)
+		complain();
 }
 
 /* What the thread that waits for signals looks after. */
@@ -12262,22 +12319,20 @@ static void watch_start(const struct options *o)
 
 	watch.many = o->keep;
 	watch.stats = o->stats;
-	watch.wanted = o->stats || o->progress || (json && !o->zero) ||
-		(o->keep && loudness > 0);
+	watch.wanted = o->stats || o->progress || (messages.json && !o->zero) ||
+		(o->keep && messages.loudness > 0);
 	if (sends && fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
 		(at = lseek(STDIN_FILENO, 0, SEEK_CUR)) >= 0)
 		watch.size = st.st_size - at;
-	bar.interposed =
+	messages.interposed =
 		o->progress && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
 }
 
 /* bar_start(o): the thread of --progress, if it is wanted. */
 static int bar_start(const struct options *o)
 {
-	if (!o->progress || !isatty(STDERR_FILENO) ||
-		thread_start(bar_run, NULL, 0) == 0)
-		return 0;
-	return fail("cannot start a thread:");
+	return o->progress && isatty(STDERR_FILENO) ? thread_need(bar_run, NULL)
+						    : 0;
 }
 
 /*
@@ -12289,7 +12344,7 @@ static int guard_start(struct options *o)
 	static struct guard g;
 	int ends[2] = { -1, -1 };
 
-	bool watched = o->stats || o->progress || json;
+	bool watched = o->stats || o->progress || messages.json;
 
 	if (!o->unixsock && !o->port_file && !o->command && o->drain == 0 &&
 		!watched)
@@ -12302,9 +12357,7 @@ static int guard_start(struct options *o)
 	if (watched)
 		watch_signals(&g.set);
 	pthread_sigmask(SIG_BLOCK, &g.set, NULL);
-	return thread_start(guard_run, &g, 0) < 0
-		? fail("cannot start a thread:")
-		: 0;
+	return thread_need(guard_run, &g);
 }
 
 /* is_looked_up(t): its addresses will be asked for by name. */
@@ -12368,7 +12421,7 @@ static void give_up(const struct options *o)
 
 	if (o->command || o->no_sandbox)
 		return;
-	if (loudness > 0 || o->ports)
+	if (messages.loudness > 0 || o->ports)
 		service_name(&o->target, 1, name);
 	if (o->hex_dump)
 		tzset();
@@ -12498,9 +12551,7 @@ static int prepare(struct options *o)
 	watch_start(o);
 	if (guard_start(o) < 0 || bar_start(o) < 0)
 		return -1;
-	if (o->max_time < NEVER && thread_start(max_time_run, o, 0) < 0)
-		return fail("cannot start a thread:");
-	return 0;
+	return o->max_time < NEVER ? thread_need(max_time_run, o) : 0;
 }
 
 int main(int argc, char **argv)
