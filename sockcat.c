@@ -6,6 +6,25 @@
  * proxies, endpoints, taps, watching, pumps, commands, serving, room, port,
  * modes, command line, main.
  * sockcat.1 is the contract with the user.
+ *
+ * Who would rather begin at the end: main() has the options parsed and calls
+ * the function of the mode that they ask for.  From there
+ *
+ *	a byte of standard input	mode_one dials or accepts, relay_run
+ *	to the peer			starts relay_up; its pump() reads with
+ *					end_read and writes with end_write
+ *	a byte of one peer of a hub	a worker accepts, hub_service pumps into
+ *	to all others			member_take; room_spread keeps it in the
+ *					ring and deliver() sends it
+ *	a byte through a forward	a worker accepts, forward_open dials; a
+ *					bridge has two flows, which keeper_serve
+ *					or, for a bulk, pump() moves
+ *	a datagram of many peers	port_run receives a batch, port_hear
+ *					gives each message to the mode
+ *	a failure			fail() keeps it in why where the call
+ *					failed, everything returns -1 up to the
+ *					mode, which says it once (complain) and
+ *					returns the exit status
  */
 
 /*
@@ -70,11 +89,11 @@ enum status {
 };
 
 enum {
-	BUFFER_SIZE = 256 * 1024,    /* one read of a stream */
+	BUFFER_SIZE = 256 * 1024,    /* one read of a stream ... */
+	SMALL_SIZE = 4 * 1024,       /* ... while there is little */
 	MOVE_SIZE = 1024 * 1024,     /* one move without copying */
 	DATAGRAM_OUT = 8192,         /* console bytes put in one datagram */
 	DATAGRAM_MOST = 65536,       /* ... and bytes of a command */
-	SMALL_SIZE = 4 * 1024,       /* ... while there is little */
 	SCRAP_SIZE = 16 * 1024,      /* one read of bytes to throw away */
 	ADDRESSES = 64,              /* used of what a name resolves to */
 	LISTENERS = 16,              /* sockets of one listener */
@@ -83,8 +102,8 @@ enum {
 	BATCH = 32,                  /* datagrams taken in one call */
 	PEERS = 1024,                /* datagram peers remembered */
 	COMMANDS = 64,               /* ... where each has a command */
-	PLENTY = 65536,              /* descriptors that suffice for all */
 	REFUSED = 64,                /* ... of those who may not send */
+	PLENTY = 65536,              /* descriptors that suffice for all */
 	ACCESS_BYTES = 1024 * 1024,  /* of a file of who may connect */
 	ACCESS_BLOCKS = 65536,       /* allowed, and denied */
 	RING_SIZE = 4 * 1024 * 1024, /* bytes a room holds for laggards */
@@ -130,11 +149,9 @@ static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 #define MOVE_CHUNK MOVE_SIZE
 #endif
 
-/*
- * What a run still needs once it is set up; all else may be given up.
- */
 enum { NO_PORT = -1, ANY_PORT = -2 };
 
+/* What a run still needs once it is set up; all else may be given up. */
 struct needs {
 	const char *made[3]; /* files made, renamed and removed, or NULL */
 	bool reads;          /* any file: names are looked up */
@@ -170,6 +187,7 @@ struct policy {
 	struct sched_param priority;
 };
 
+/* policy_get(p), policy_set(p): that of this process. */
 static void policy_get(struct policy *p)
 {
 	p->kind = sched_getscheduler(0);
@@ -194,6 +212,7 @@ static void thread_gather(void)
 		policy_set(&batch);
 }
 
+/* sock_new, sock_take: socket(2) and accept(2), which no child inherits. */
 static int sock_new(int domain, int type)
 {
 	return socket(domain, type | SOCK_CLOEXEC, 0);
@@ -254,6 +273,7 @@ static bool sock_quality(int fd, long long *n, int64_t *rtt)
 	return true;
 }
 
+/* sock_linger(fd, patience): nothing, where the kernel tells what is left. */
 static void sock_linger(int fd, int64_t patience)
 {
 	(void)fd, (void)patience;
@@ -382,6 +402,7 @@ enum {
 	SOCK_MAKE = 512
 };
 
+/* allow_path(rules, path, rights): to the file, or to all of a directory. */
 static void allow_path(int rules, const char *path, uint64_t rights)
 {
 	struct {
@@ -395,6 +416,7 @@ static void allow_path(int rules, const char *path, uint64_t rights)
 	close(rule.fd);
 }
 
+/* allow_port(rules, port, right): to bind or connect to it; negative: none. */
 static void allow_port(int rules, int port, uint64_t right)
 {
 	struct {
@@ -458,6 +480,10 @@ static void confine(const struct needs *n)
 
 #else
 
+/*
+ * The plain paths.  What has no substitute says so: -1 with errno, no rights
+ * given up, no policy; its callers go on by reading, writing and waiting.
+ */
 enum { HAVE_ABSTRACT = 0, HAVE_OUTQ = 0 };
 
 static void confine(const struct needs *n)
@@ -714,6 +740,7 @@ static int poll_time(int64_t deadline)
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
+/* pause_for(span): so many nanoseconds, whatever signals come meanwhile. */
 static void pause_for(int64_t span)
 {
 	struct timespec t = { span / SECOND, span % SECOND };
@@ -850,6 +877,7 @@ static struct job *pool_next(void)
 	return j;
 }
 
+/* pool_thread(job): the thread of the pool: one job, and what else comes. */
 static void *pool_thread(void *arg)
 {
 	struct job *j = arg, job;
@@ -1402,6 +1430,7 @@ struct target {
 
 enum { ADDR_TEXT = 160, PLACE_TEXT = 440 };
 
+/* addr_port(a): its port; 0 where there are none. */
 static int addr_port(const struct addr *a)
 {
 	if (a->sa.sa_family == AF_INET6)
@@ -1735,6 +1764,7 @@ static struct { /* every lookup, under its lock */
 	int running;
 } lookups = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* lookup_free(l): by whoever is the last to know of it. */
 static void lookup_free(struct lookup *l)
 {
 	if (l->done && l->code == 0)
@@ -1743,6 +1773,7 @@ static void lookup_free(struct lookup *l)
 	free(l);
 }
 
+/* lookup_run(l): the thread of a lookup. */
 static void *lookup_run(void *arg)
 {
 	struct lookup *l = arg;
@@ -1821,6 +1852,7 @@ static void lookup_keep(
 	}
 }
 
+/* lookup_failed(host, code, error): why, from what getaddrinfo(3) returned. */
 static int lookup_failed(const char *host, int code, int error)
 {
 	if (code == EAI_SYSTEM)
@@ -1981,11 +2013,13 @@ static struct block block_of(const struct addr *a, int bits)
 	return b;
 }
 
+/* block_order(a, b): as qsort(3) and bsearch(3) want it. */
 static int block_order(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct block));
 }
 
+/* blocks_add(l, what, b): one more; what: where it stands, for why. */
 static int blocks_add(struct blocks *l, const char *what, struct block b)
 {
 	size_t room = l->room > 0 ? 2 * l->room : 16;
@@ -2410,6 +2444,7 @@ static int bind_named(int fd, const struct addr *a)
 	return result;
 }
 
+/* sock_set(fd, level, option, to, what): -1 with why; to below 0: leave it. */
 static int sock_set(int fd, int level, int option, int64_t to, const char *what)
 {
 	int n = (int)to;
@@ -2543,6 +2578,7 @@ static int sock_failure(int fd)
 	return poll(&p, 1, 0) > 0 && p.revents & POLLERR ? sock_error(fd) : 0;
 }
 
+/* sock_name(fd): its own address; all zero when it is no socket. */
 static struct addr sock_name(int fd)
 {
 	struct addr a = { .len = sizeof(a.un) };
@@ -2677,6 +2713,10 @@ struct race {
 	int which[ADDRESSES]; /* the address of each running attempt */
 };
 
+/*
+ * race_failed(r, which, error): the attempt at that address; why is that of the
+ * last one that failed.
+ */
 static void race_failed(struct race *r, int which, int error)
 {
 	const char *verb = r->prefs->probe ? "probe of" : "connect to";
@@ -2912,6 +2952,10 @@ static int unix_replace(const struct addr *a, int type)
 	return 0;
 }
 
+/*
+ * unix_bind(fd, a, type, mode): to a path, where a stale socket gives way;
+ * mode: its permissions from the start, -1: what umask(2) leaves.
+ */
 static int unix_bind(int fd, const struct addr *a, int type, int64_t mode)
 {
 	char text[ADDR_TEXT];
@@ -3049,6 +3093,7 @@ static int listeners_add(struct listeners *ls, const struct target *t,
 	return 0;
 }
 
+/* address_is_missing(): why: this machine does not have the address. */
 static bool address_is_missing(void)
 {
 	return why.error == EADDRNOTAVAIL || why.error == EAFNOSUPPORT;
@@ -3474,6 +3519,7 @@ static int accept_any(struct listeners *ls, int64_t deadline, struct addr *peer)
 	return fd;
 }
 
+/* listeners_unblock(ls): those that nobody else uses; see accept_any. */
 static void listeners_unblock(struct listeners *ls)
 {
 	for (int i = 0; i < ls->count && !ls->inherited; i++)
@@ -3640,6 +3686,7 @@ struct batch {
 	char bytes[BATCH][BUFFER_SIZE + 4096]; /* not all in one cache set */
 };
 
+/* batch_new(): NULL without memory. */
 static struct batch *batch_new(void)
 {
 	struct batch *b = (void *)buffer_new(sizeof(*b));
@@ -3922,6 +3969,7 @@ struct handshake {
 	int fd;
 };
 
+/* handshake_failed(h, status, reason): why, with both ends of the way. */
 static int handshake_failed(
 	const struct handshake *h, enum status status, const char *reason)
 {
@@ -4165,6 +4213,7 @@ static int persist(int64_t retry, int (*try)(void *, int64_t), void *arg)
 	return -1;
 }
 
+/* What dial_long tries again and again. */
 struct attempt {
 	const struct target *target;
 	const struct prefs *prefs;
@@ -4385,7 +4434,15 @@ static bool in_background(int fd)
  *
  * A tap stands in one direction of a connection, between the read and the
  * write: it sees every byte, and may change, copy, pace or count them, or wait
- * for a certain text.  Where nobody asked for that there is none.
+ * for a certain text.  Where nobody asked for that there is none.  In turn:
+ *
+ *	tap_receive	copies what was read, takes telnet's commands out, and
+ *			counts and searches what is left
+ *	flow_lines	cuts it into lines; flow_hold keeps half ones
+ *	tap_encode	puts in the CR before LF, and doubles telnet's 0xFF
+ *	flow_pause	waits until it is due, for -i and --rate
+ *	tap_send	copies what is about to be written
+ *	tap_sent	knows when the next may be written
  */
 struct dump { /* where copies of the traffic go; for all connections */
 	pthread_mutex_t lock;
@@ -4787,6 +4844,7 @@ struct counters {
 	atomic_llong bytes[2], grams[2];
 };
 
+/* counters_add(c, way, n): a datagram of n bytes; c may be NULL. */
 static void counters_add(struct counters *c, int way, size_t n)
 {
 	if (!c)
@@ -4892,6 +4950,7 @@ static void sum_text(const struct sum *t, char text[ADDR_TEXT])
 			t->grams[RECEIVED], t->grams[SENT]);
 }
 
+/* object_sum(o, t): what is known of it, by the keys of sockcat.1. */
 static void object_sum(struct object *o, const struct sum *t)
 {
 	object_time(o, "seconds", t->span);
@@ -5150,6 +5209,13 @@ _Noreturn static void *bar_run(void *arg)
  * Time limits cost nothing while data moves: a socket under a limit has a
  * timeout that makes a blocked call return every so often (sock_timeouts), and
  * only then the pump's tick looks whether anything has changed since.
+ *
+ * How a pump that waits is brought to its end by another thread:
+ *
+ *	it reads a stream	shutdown(2) of the reading side wakes it
+ *	it is polled		the end of its wake pipe, once all is read
+ *	it reads datagrams	stop is set, and shutdown(2) wakes it
+ *	it reads the console	nothing can wake it; it is left behind
  */
 struct flow {
 	struct end from, to;
@@ -5402,7 +5468,20 @@ static enum outcome flow_step(
 		      : flow_write(f, buf, (size_t)*n);
 }
 
-/* How a pump moves bytes; picked once, by what its descriptors are. */
+/*
+ * How a pump moves bytes; picked once, by what its descriptors are:
+ *
+ *	from		to		way
+ *	pipe		anything	DIRECT		splice(2)
+ *	anything	pipe		DIRECT
+ *	regular file	socket		SEND_FILE	sendfile(2)
+ *	socket		socket, device	THROUGH		splice(2), our own pipe
+ *	datagrams	console		GATHER		recvmmsg(2), writev(2)
+ *	all else, and whatever has a tap
+ *					COPY		read(2), write(2)
+ *
+ * Where the kernel refuses in mid-stream it goes on with COPY.
+ */
 enum way {
 	COPY,      /* read and write */
 	DIRECT,    /* splice: one of them is a pipe */
@@ -5411,6 +5490,7 @@ enum way {
 	GATHER,    /* datagrams: all that wait in one write */
 };
 
+/* flow_way(f): the fastest way that its ends allow. */
 static enum way flow_way(const struct flow *f)
 {
 	const struct end *from = &f->from, *to = &f->to;
@@ -5832,6 +5912,10 @@ struct clock {
 	int64_t mark, since;
 };
 
+/*
+ * clock_passed(c, mark): whether mark is what it was for c's limit.  The first
+ * call starts the clock, and so does one after since was set to 0.
+ */
 static bool clock_passed(struct clock *c, int64_t mark)
 {
 	if (c->limit == NEVER)
@@ -6317,6 +6401,16 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
  * A way at rest needs no thread where the system can wait for many: a keeper
  * has it, which carries what is small and never waits.  A bulk, a reader that
  * is slow, or an end that has to be watched gets a thread until that is over.
+ * What is true of a way, by its marks under the lock:
+ *
+ *	kept		the keeper's set tells of it; no thread has it
+ *	kept, wanting	it should have a thread, and there was none yet
+ *	neither		bridge_move has it, on a thread
+ *	ended		nothing more comes: that is passed on; now its
+ *			stream is watched for a reset
+ *	over		nobody has it any more
+ *
+ * Whoever makes the second way over owns the bridge (bridge_over says so).
  */
 struct bridge {
 	int fd[2];
@@ -6577,6 +6671,7 @@ static void bridge_move(struct bridge *b, int i)
 		b->done(b);
 }
 
+/* bridge_forth(b), bridge_back(b): the threads of the two ways. */
 static void *bridge_forth(void *arg)
 {
 	bridge_move(arg, 0);
@@ -6677,6 +6772,7 @@ static void keeper_release(struct bridge *b, int i)
 	}
 }
 
+/* keeper_farewell(b): a thread for the last of b, which may have to wait. */
 static void *keeper_farewell(void *arg)
 {
 	struct bridge *b = arg;
@@ -6826,6 +6922,7 @@ struct keepers { /* one for each processor, started when first wanted */
 	int set[KEEPERS];
 };
 
+/* keepers_start(k): as many as can be had, maybe none; with the lock held. */
 static void keepers_start(struct keepers *k)
 {
 	int n = processors(), set;
@@ -6913,6 +7010,7 @@ struct variables {
 	char text[VARIABLES][ADDR_TEXT + 24];
 };
 
+/* variable_add(v, kind, name, value): KINDNAME=value. */
 static void variable_add(struct variables *v, const char *kind,
 	const char *name, const char *value)
 {
@@ -6920,6 +7018,7 @@ static void variable_add(struct variables *v, const char *kind,
 		value);
 }
 
+/* variables_end(v, kind, side, a): one end of it, LOCAL or REMOTE. */
 static void variables_end(struct variables *v, const char *kind,
 	const char *side, const struct addr *a)
 {
@@ -7331,6 +7430,12 @@ static int command_bridged(struct command *c, int fd, int own, int64_t limit,
  * gets a peer sees to it that another one waits, serves its peer to the end,
  * and goes back to wait unless enough do.  No queue, no hand-off, no thread
  * started per connection.
+ *
+ * Where the peers are limited, a worker takes a place before it accepts and
+ * gives it back with its peer (server_leave); who finds none waits, and so does
+ * the next peer in the backlog.  A server stops when its last peer has come, or
+ * at the word to drain: then its doors close, and it is over when all peers
+ * have gone.
  */
 enum { SERVING = 1 };
 
@@ -7502,6 +7607,10 @@ static bool door_return(struct door *d)
 	return wanted;
 }
 
+/*
+ * worker(door): accept, serve, and again, until enough others wait at the door
+ * or the server has stopped.
+ */
 static void *worker(void *arg)
 {
 	struct door *d = arg;
@@ -7651,6 +7760,15 @@ static int server_stay(struct server *s)
  *
  * In a hub all hear and tell one room.  When a listener relays for several
  * peers there are two: the console tells the peers one and hears the other.
+ *
+ * Of a member, as the room sees it:
+ *
+ *	at == head	keeps up: the next message goes out at once
+ *	lags		the courier catches it up when it can be written to
+ *	owed		... and how long the others have waited for that
+ *	ended		its peer says no more, but hears on
+ *	fin		it got our FIN: there is nothing more to hear
+ *	gone		a write failed, or it was evicted: its thread leaves
  */
 enum { PADDING, CONSOLE_ID }; /* the first ids; peers have those after */
 
@@ -7707,6 +7825,7 @@ struct room {
 	int wake[2]; /* a pipe that interrupts the courier */
 };
 
+/* record_at(r, at): the record there; at counts bytes from the first ever. */
 static struct record *record_at(struct room *r, uint64_t at)
 {
 	return (struct record *)(void *)(r->ring + at % RING_SIZE);
@@ -7724,6 +7843,7 @@ static uint64_t record_next(struct room *r, uint64_t at)
 	return at + record_room(record_at(r, at)->size);
 }
 
+/* room_init(r): an empty room; -1 without memory or a pipe. */
 static int room_init(struct room *r)
 {
 	memset(r, 0, sizeof(*r));
@@ -8150,6 +8270,10 @@ static void room_join(struct room *r, struct member *m)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/*
+ * room_leave(r, m): m hears and says no more; what it should have heard is
+ * lost, and said to be, unless it had ended before.
+ */
 static void room_leave(struct room *r, struct member *m)
 {
 	struct member **p = &r->members;
@@ -8434,7 +8558,12 @@ static void chat_leave(struct chat **c)
  *
  * Datagrams of many peers on one socket: a loop that gives each message its
  * peer.  Peers are the addresses heard from, remembered while they are not
- * silent for too long.
+ * silent for too long.  What becomes of a message is the user's:
+ *
+ *	-lue		goes back, all that came at once in one call
+ *	-luk		is noted (peers) and written to standard output
+ *	-lub		... and sent to all other peers
+ *	-luc, --forward	goes to the link of its peer
  */
 enum { PEER_BUCKETS = 256 };
 
@@ -8473,6 +8602,7 @@ struct port {
 	int64_t hasty; /* until when no answer is waited for */
 };
 
+/* peer_hash(a): the bucket of a peer. */
 static unsigned int peer_hash(const struct addr *a)
 {
 	const unsigned char *p = (const unsigned char *)&a->sa;
@@ -9543,6 +9673,7 @@ static int access_reload(struct access *a)
 	return 0;
 }
 
+/* hangup_set(set): SIGHUP alone. */
 static void hangup_set(sigset_t *set)
 {
 	sigemptyset(set);
@@ -9720,6 +9851,7 @@ struct echo {
 	int fd;
 };
 
+/* echo_tick(e): whether its peer has been silent for too long. */
 static bool echo_tick(void *arg)
 {
 	struct echo *e = arg;
@@ -9879,6 +10011,7 @@ static int mode_echo(const struct options *o)
 	return serve_peers(o, &s);
 }
 
+/* mode_echo_one(o): a listener's echo for one peer; datagrams are of many. */
 static int mode_echo_one(const struct options *o)
 {
 	return o->udp ? mode_echo(o) : mode_one(o);
@@ -10158,6 +10291,7 @@ static int grams_run(const struct options *o)
 	return ports_run(o, &ls, &g.peers, grams_heard, NULL);
 }
 
+/* mode_many(o): -lk, -lb and --chat. */
 static int mode_many(const struct options *o)
 {
 	return o->udp ? grams_run(o) : hub_run(o);
@@ -10308,6 +10442,7 @@ static void scan_note(struct scan *s, int port, enum found found, int which)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* scan_work(s): a worker: port after port. */
 static void *scan_work(void *arg)
 {
 	struct scan *s = arg;
@@ -10744,6 +10879,7 @@ static int command_session(
 	return limited && result == 0 ? silent_too_long(o, place) : result;
 }
 
+/* command_service(o, fd, peer): the command for one of many. */
 static int command_service(void *arg, int fd, const struct addr *peer)
 {
 	int status;
@@ -10922,6 +11058,10 @@ static void forward_done(struct bridge *b)
 	free(f);
 }
 
+/*
+ * forward_service(model, fd, peer): one of many; mostly a keeper has it from
+ * then on, else it is moved here, to its end.
+ */
 static int forward_service(void *arg, int fd, const struct addr *peer)
 {
 	const struct forward *model = arg;
@@ -11065,6 +11205,11 @@ struct option_spec {
 	int64_t min, max; /* of numbers; for flags min is the value */
 };
 
+/*
+ * What the rows of the table do with an option and its argument: set_NAME(o,
+ * spec, what, arg), where what is how the option was written, for messages; -1
+ * with why when arg is not right.
+ */
 static void *option_at(struct options *o, const struct option_spec *spec)
 {
 	return (char *)o + spec->at;
@@ -11136,6 +11281,7 @@ static int set_quit(struct options *o, const struct option_spec *spec,
 	return 0;
 }
 
+/* set_loudness: each -v is one more, and ends --quiet; that ends all -v. */
 static int set_loudness(struct options *o, const struct option_spec *spec,
 	const char *what, const char *arg)
 {
@@ -11591,6 +11737,7 @@ static int option_refused(const struct option_spec *spec, const char *text,
 		*advice(text) ? "; " : "", advice(text));
 }
 
+/* spec_named(name): the row of that long name; -1: none. */
 static int spec_named(const char *name)
 {
 	for (int i = 0; i < SPECS; i++)
@@ -11599,6 +11746,7 @@ static int spec_named(const char *name)
 	return -1;
 }
 
+/* is_standard_error(name): what -o and --hex-dump call it. */
 static bool is_standard_error(const char *name)
 {
 	return name && strcmp(name, "-") == 0;
@@ -12234,6 +12382,10 @@ static int print_and_flush(const struct given *g)
 
 /*
  * ---- main -----------------------------------------------------------------
+ *
+ * What a process needs before its mode runs, in this order: its descriptors,
+ * its limits, what it may do later; then the threads: for signals, for the bar,
+ * for --max-time.
  */
 
 /* open_standard(): no socket shall become descriptor 0, 1 or 2. */
@@ -12494,6 +12646,7 @@ static int background_start(struct options *o)
 	return 0;
 }
 
+/* raise_descriptor_limit(): as far as we may; commands get the old one back. */
 static void raise_descriptor_limit(void)
 {
 	struct rlimit limit;
