@@ -1686,6 +1686,19 @@ static void print_marks(void)
 			}
 }
 
+static void parse_lines(void)
+{
+	char line[900];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (parse(line + strspn(line, " ")) == 0)
+			puts("0\t");
+		else
+			printf("%d\t%s\n", (int)why.status, why.text);
+	}
+}
+
 static void run_all(void)
 {
 	static void (*const tests[])(void) = { test_printable, test_fail,
@@ -1713,6 +1726,8 @@ int main(int argc, char **argv)
 		print_matrix();
 	else if (argc > 1 && strcmp(argv[1], "marks") == 0)
 		print_marks();
+	else if (argc > 1 && strcmp(argv[1], "parse") == 0)
+		parse_lines();
 	else
 		run_all();
 	return failures > 0;
