@@ -18,22 +18,16 @@ manual=$top/sockcat.1
 completions=$top/completions
 
 setup_file() {
-	local unit=${UNIT:-}
-
-	if [ ! -x "$unit" ]; then
-		unit=$BATS_FILE_TMPDIR/unit
-		"${CC:-cc}" -std=c11 -w -pthread -o "$unit" \
-			"$BATS_TEST_DIRNAME/unit.c"
-	fi
-	"$unit" matrix >"$BATS_FILE_TMPDIR/matrix"
-	"$unit" marks >"$BATS_FILE_TMPDIR/marks"
+	unit_program
+	"$UNIT" matrix >"$BATS_FILE_TMPDIR/matrix"
+	"$UNIT" marks >"$BATS_FILE_TMPDIR/marks"
 	"$SOCKCAT" --help >"$BATS_FILE_TMPDIR/help"
 	page >"$BATS_FILE_TMPDIR/page"
 }
 
 setup() {
 	helpers_setup
-	unit=$BATS_FILE_TMPDIR
+	prepared=$BATS_FILE_TMPDIR
 	mkdir "$T/bin" "$T/work"
 	ln -s "$(cd "${SOCKCAT%/*}" && pwd)/${SOCKCAT##*/}" "$T/bin/sockcat"
 	PATH=$T/bin:$PATH
@@ -53,7 +47,7 @@ section() {
 
 # options_of_help: NAME LETTER ARGUMENT, `-' for none, of every option.
 options_of_help() {
-	sed '/^Times/,$d' "$unit/help" |
+	sed '/^Times/,$d' "$prepared/help" |
 		grep -oE -- '(-[A-Za-z0-9] )?--[a-z0-9-]+([[ ][][,|:A-Z=]+)?' |
 		sed -E 's/^(-(.) )?--([a-z0-9-]+) ?([^ ]*)$/\3 \2- \4-/' |
 		awk '{
@@ -127,7 +121,7 @@ matrix_text() {
 				substr(part[3], i, 1))
 		sub(/ +$/, "", line)
 		print line
-	}' - "$unit/matrix"
+	}' - "$prepared/matrix"
 }
 
 @test "manual: the matrix is the option table of the program" {
@@ -170,7 +164,7 @@ matrix_text() {
 @test "manual: names no option that there is not" {
 	# Other programs' options: only where it says what to write instead.
 	awk '/^\.Sh / { other = /COMPATIBILITY/ } !other || !/^\.It/' \
-		"$unit/page" >"$T/page"
+		"$prepared/page" >"$T/page"
 	grep -oE '(Fl -|--)[a-z][a-z0-9-]+' "$T/page" "$top/README.md" |
 		sed -E 's/.*(Fl -|--)//' | sort -u >"$T/said"
 	options_of_help | cut -d ' ' -f 1 | sort >"$T/there"
@@ -373,7 +367,7 @@ senseless() {
 			for (j = 1; j <= n; j++)
 				if (!((substr(flags, i, 1), option[j]) in good))
 					print substr(flags, i, 1), option[j]
-	}' "$unit/marks"
+	}' "$prepared/marks"
 	printf '%s\n' '4 ipv6' '6 ipv4' 'd send-only' 'c exec' \
 		'S expect' 'S recvlimit' 'S recv-bytes' 'S recv-only'
 }
@@ -1113,7 +1107,7 @@ both_follow() {
 	[ "$(<answer)" = reply ]
 }
 
-@test "examples: demo, install and uninstall" {
+@test "examples: make" {
 	driver=house
 	PORT=
 	mkdir tree
@@ -1126,31 +1120,16 @@ both_follow() {
 	[ "$status" -eq 0 ]
 	[ "${lines[-1]}" = "hello from sockcat" ]
 
-	export DESTDIR=$T/root
-	run limited "$(cmd install)"
-	[ "$status" -eq 0 ]
-	[ "$("$DESTDIR/usr/local/bin/sockcat" -V)" = "$(sockcat -V)" ]
-	(cd "$DESTDIR/usr/local" && find . -type f | sort) >"$T/got"
-	cat >"$T/want" <<-'END'
-		./bin/sockcat
-		./share/bash-completion/completions/sockcat
-		./share/fish/vendor_completions.d/sockcat.fish
-		./share/man/man1/sockcat.1
-		./share/zsh/site-functions/_sockcat
-	END
-	equal "installed files"
-	run limited "$(cmd uninstall)"
-	[ "$status" -eq 0 ]
-	[ -z "$(find "$DESTDIR" -type f)" ]
-
-	# The tests are what is running already; that make knows how is all.
-	for role in check some all lint bench; do
+	# The tests are what is running already, and installing has tests of
+	# its own; that make knows how is all.
+	for role in check some all lint bench install uninstall; do
 		run limited "MAKEFLAGS=-n $(cmd $role)"
 		[ "$status" -eq 0 ] || fail "$(cmd $role): $output"
 		case $role in
 		all) [[ $output == *run-portable* ]] ;;
 		lint) [[ $output == *test/lint* ]] ;;
 		bench) [[ $output == *test/bench/run* ]] ;;
+		*install) [[ $output == */usr/local/bin/sockcat* ]] ;;
 		*) [[ $output == *test/run* ]] ;;
 		esac
 	done
