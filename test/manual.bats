@@ -290,11 +290,12 @@ all_options() {
 }
 
 # given_by LETTER: print how the completions are told of it: C stands for
-# --chat, F for --forward, S for --send-only, and c has a value.
+# --chat, F for --forward, P for -F, S for --send-only, and c has a value.
 given_by() {
 	case $1 in
 	C) printf '%s\n' --chat ;;
 	F) printf '%s\n' '--forward h' ;;
+	P) printf '%s\n' -F ;;
 	S) printf '%s\n' --send-only ;;
 	c) printf '%s\n' '-c true' ;;
 	*) printf '%s\n' "-$1" ;;
@@ -303,13 +304,13 @@ given_by() {
 
 # senseless: X and Y for every option Y that makes no sense whatever else but
 # --forward stands beside X, which is a letter of the modes and sockets; C is
-# --chat and F --forward.
+# --chat, F --forward and P -F.
 senseless() {
 	awk -F '\t' '
 	BEGIN {
 		n_flags = split("listen keep-open echo broadcast zero udp " \
-			"unixsock sh-exec chat forward", name, " ")
-		flags = "lkebzuUcCF"
+			"unixsock sh-exec chat forward fd-pass", name, " ")
+		flags = "lkebzuUcCFP"
 	}
 	!($1 in seen) { seen[$1] = 1; option[++n] = $1 }
 	{ mark[$1, $2, $3] = $4 }
@@ -368,8 +369,13 @@ senseless() {
 				if (!((substr(flags, i, 1), option[j]) in good))
 					print substr(flags, i, 1), option[j]
 	}' "$prepared/marks"
-	printf '%s\n' '4 ipv6' '6 ipv4' 'd send-only' 'c exec' \
-		'S expect' 'S recvlimit' 'S recv-bytes' 'S recv-only'
+	# And what the program knows of two options alone.
+	awk -F '"' '/^static const char \*const clashes/ { on = 1; next }
+		/^}/ { on = 0 }
+		on { print $2, $4; print $4, $2 }' "$top/sockcat.c" |
+		sed -nE -e 's/^(ipv)?([46]) /\2 /p' -e 's/^recv-only /d /p' \
+		-e 's/^sh-exec /c /p' -e 's/^send-only /S /p' \
+		-e 's/^fd-pass /P /p'
 }
 
 # same_offer WHAT LINE: `want' is what is offered for LINE.
@@ -388,10 +394,11 @@ spelt() {
 # left_of LETTER: the options but for that one, which may be offered again or
 # not (it is left in `itself'), and those that make no sense with it.
 left_of() {
-	options_of_help | awk -v x="$1" '$2 == x { print $1 }
+	options_of_help | awk -v x="$1" '$2 == x && x != "F" { print $1 }
 		x == "b" && $1 == "broker" { print $1 }
 		x == "C" && $1 == "chat" { print $1 }
 		x == "F" && $1 == "forward" { print $1 }
+		x == "P" && $1 == "fd-pass" { print $1 }
 		x == "S" && $1 == "send-only" { print $1 }' |
 		spelt >"$T/itself"
 	awk -v x="$1" '$1 == x { print $2 }' "$T/senseless" |
@@ -422,7 +429,7 @@ takes_values() {
 
 # offers SHELL: its completion offers what it should.
 offers() {
-	local x modes=(l k e b z u U c C F S 4 6 d) lines=()
+	local x modes=(l k e b z u U c C F P S 4 6 d) lines=()
 
 	senseless >"$T/senseless"
 	: >"$T/work/socket"
@@ -491,7 +498,7 @@ offers() {
 		answer 'sockcat --interface l' | grep -qx lo ||
 			fail "no interface"
 	fi
-	printf '%s\n' 4 5 connect >"$T/want"
+	printf '%s\n' 4 5 connect http socks4 socks5 >"$T/want"
 	same_offer "types of proxies" 'sockcat -X '
 	echo connect >"$T/want"
 	same_offer "types of proxies" 'sockcat --proxy-type c'
