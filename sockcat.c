@@ -12357,7 +12357,7 @@ static void print_help(FILE *out)
 	      "1M, 2G.  Examples:\n"
 	      "  sockcat -lke 4000                      an echo service\n"
 	      "  sockcat -l 4000 >file                  receive a file ...\n"
-	      "  sockcat -N host 4000 <file             ... and send it\n"
+	      "  sockcat host 4000 <file                ... and send it\n"
 	      "  sockcat -lk --forward db:5432 5432     hand connections on\n"
 	      "  sockcat -z --retry 30 db 5432 && run   wait for a port\n"
 	      "All of it is explained in the manual: man sockcat\n",
