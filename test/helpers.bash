@@ -71,7 +71,7 @@ teardown() {
 # helpers_setup: prepare the directory T; the test's own input is empty.  The
 # trap that bats sets on every command, to tell where in a helper a test failed,
 # takes up to three quarters of the time of a helper: what failed in the test
-# itself is told without.
+# itself is told without.  The test itself keeps it: long loops are functions.
 helpers_setup() {
 	set +T
 	T=$BATS_TEST_TMPDIR

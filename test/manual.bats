@@ -1123,6 +1123,7 @@ both_follow() {
 	mkdir tree/test
 	cp -R "$top"/test/{demo.sh,deps,fuzz,run,unit.c} tree/test
 	cd tree
+	export CFLAGS=-O0
 	run limited "$(cmd demo)"
 	[ "$status" -eq 0 ]
 	[ "${lines[-1]}" = "hello from sockcat" ]

@@ -189,42 +189,42 @@ line_of() {
 	line="${flags[*]} ${words[*]} -- ${operands[*]}"
 }
 
-@test "the table: every option in every mode and on every socket" {
-	local option mode kind mark status said clash line
+# all_rows: every option in every mode and on every socket, as the table says.
+all_rows() {
+	local option mode kind mark status said clash line more
 	local flags operands letters words
 
-	need_unit
 	while IFS=$'\t' read -r option mode kind mark; do
 		[ "$mark" != = ] && exists "$mode" "$kind" || continue
 		line_of "$option" "$mode" "$kind" "$mark"
-		printf '%s\t%s\t%s\t%s\n' "$option" "$mode" "$kind" "$mark" >&3
+		echo "$option $mark ${words[0]} ,$letters ${flags[*]}" >&7
 		echo "$line"
-	done <"$BATS_FILE_TMPDIR/marks" >"$T/lines" 3>"$T/rows"
+	done <"$BATS_FILE_TMPDIR/marks" >"$T/lines" 7>"$T/rows"
 	# How the program reads them, without a process for each.
 	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 "$UNIT" parse <"$T/lines" \
 		>"$T/results"
 	[ "$(wc -l <"$T/results")" -gt 3000 ]
-	while IFS=$'\t' read -r option mode kind mark status said; do
-		if [ "$mark" != - ]; then
-			[ "$status" -eq 0 ] ||
-				wrong "$mode $kind --$option: $said"
-			continue
-		fi
-		line_of "$option" "$mode" "$kind" "$mark"
-		said="sockcat: $said"
-		# Without the advice behind it.
+	while read -ru 7 option mark words letters more &&
+	    IFS=$'\t' read -ru 8 status said && read -ru 9 line; do
+		read -ra flags <<<"$more"
 		clash=${said#*no sense }
-		[ "$status" -eq 2 ] && names_option "$option" "$said" &&
-			clash_is_real "${clash%%;*}" ||
-			wrong "$line: status $status, $said"
-	done < <(paste "$T/rows" "$T/results")
+		if [ "$mark" != - ]; then
+			[ "$status" -eq 0 ]
+		else
+			# Without the advice behind it.
+			[ "$status" -eq 2 ] &&
+				names_option "$option" "sockcat: $said" &&
+				clash_is_real "${clash%%;*}"
+		fi || wrong "$line: $mark, but status $status, $said"
+	done 7<"$T/rows" 8<"$T/results" 9<"$T/lines"
 	none_wrong
 }
 
-@test "the table: options that act, all together, and a few that are refused" {
+# some_rows: for every mode, in the program itself, all options that act
+# together, and one that is refused.
+some_rows() {
 	local mode kind option mark given flags operands letters words line
 
-	need_unit
 	# But for those that exclude others.
 	for mode in "${modes[@]}"; do
 		for kind in tcp unix; do
@@ -262,6 +262,16 @@ line_of() {
 			wrong "$line: $status $(cat "$T/err")"
 	done
 	none_wrong
+}
+
+@test "the table: every option in every mode and on every socket" {
+	need_unit
+	all_rows
+}
+
+@test "the table: options that act, all together, and some that are refused" {
+	need_unit
+	some_rows
 }
 
 @test "the table: the other side of a forward" {
@@ -404,7 +414,8 @@ socket_calls() {
 	none_wrong
 }
 
-on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos source)
+on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos ttl
+	source)
 
 @test "socket options: connect" {
 	socket_calls connect "${on_sockets[@]}"
@@ -416,7 +427,7 @@ on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos source)
 
 @test "socket options: -lk" {
 	# Its keepalive is on by default, with other times.
-	socket_calls -lk rcvbuf sndbuf no-nodelay reuseport backlog tos source
+	socket_calls -lk rcvbuf sndbuf no-nodelay reuseport backlog tos ttl source
 }
 
 @test "socket options: -e" {
@@ -428,15 +439,15 @@ on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos source)
 }
 
 @test "socket options: -lke" {
-	socket_calls -lke rcvbuf sndbuf no-nodelay reuseport backlog tos source
+	socket_calls -lke rcvbuf sndbuf no-nodelay reuseport backlog tos ttl source
 }
 
 @test "socket options: -lb" {
-	socket_calls -lb rcvbuf sndbuf no-nodelay reuseport backlog tos source
+	socket_calls -lb rcvbuf sndbuf no-nodelay reuseport backlog tos ttl source
 }
 
 @test "socket options: --chat" {
-	socket_calls --chat rcvbuf sndbuf no-nodelay reuseport backlog tos
+	socket_calls --chat rcvbuf sndbuf no-nodelay reuseport backlog tos ttl
 }
 
 @test "socket options: -c" {
@@ -448,14 +459,14 @@ on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos source)
 }
 
 @test "socket options: -lkc" {
-	socket_calls -lkc rcvbuf sndbuf no-nodelay reuseport backlog tos
+	socket_calls -lkc rcvbuf sndbuf no-nodelay reuseport backlog tos ttl
 }
 
 @test "socket options: --forward" {
 	# The address of source is that of the other side.
-	socket_calls --forward rcvbuf sndbuf no-nodelay reuseport backlog tos
+	socket_calls --forward rcvbuf sndbuf no-nodelay reuseport backlog tos ttl
 	socket_calls "-k --forward" rcvbuf sndbuf no-nodelay reuseport \
-		backlog tos
+		backlog tos ttl
 }
 
 @test "socket options: the other side of a forward" {
@@ -489,22 +500,6 @@ on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos source)
 
 @test "socket options: -z" {
 	socket_calls -z "${on_sockets[@]}"
-}
-
-@test "--ttl: clients" {
-	local mode
-
-	for mode in "${clients[@]}"; do
-		socket_calls "$mode" ttl
-	done
-}
-
-@test "--ttl: listeners" {
-	local mode
-
-	for mode in "${listeners[@]}"; do
-		socket_calls "$mode" ttl
-	done
 }
 
 @test "--ttl and --tos do not keep anybody from connecting" {
