@@ -5327,7 +5327,7 @@ static enum outcome flow_failed(enum outcome how)
 static enum outcome flow_write(struct flow *f, const char *buf, size_t n)
 {
 	size_t done = 0,
-	       most = f->tick && f->to.kind == STREAM ? SCRAP_SIZE : n;
+	       most = f->span > 0 && f->to.kind == STREAM ? SCRAP_SIZE : n;
 	ssize_t w;
 
 	do {
