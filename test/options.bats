@@ -195,7 +195,8 @@ all_rows() {
 	local flags operands letters words
 
 	while IFS=$'\t' read -r option mode kind mark; do
-		[ "$mark" != = ] && exists "$mode" "$kind" || continue
+		[ "$mark" != = ] || continue
+		exists "$mode" "$kind" || continue
 		line_of "$option" "$mode" "$kind" "$mark"
 		echo "$option $mark ${words[0]} ,$letters ${flags[*]}" >&7
 		echo "$line"
@@ -224,6 +225,7 @@ all_rows() {
 # together, and one that is refused.
 some_rows() {
 	local mode kind option mark given flags operands letters words line
+	local lines
 
 	# But for those that exclude others.
 	for mode in "${modes[@]}"; do
@@ -255,11 +257,12 @@ some_rows() {
 		status=0
 		sockcat "${flags[@]}" "${words[@]}" "${operands[@]}" \
 			2>"$T/err" || status=$?
-		[ "$status" -eq 2 ] && [ "$(wc -l <"$T/err")" -eq 2 ] &&
-			names_option $option "$(head -n 1 "$T/err")" &&
-			[ "$(tail -n 1 "$T/err")" = \
-			    "sockcat: try 'sockcat --help'" ] ||
+		mapfile -t lines <"$T/err"
+		if [ "$status" -ne 2 ] || [ ${#lines[@]} -ne 2 ] ||
+		    ! names_option $option "${lines[0]}" ||
+		    [ "${lines[1]}" != "sockcat: try 'sockcat --help'" ]; then
 			wrong "$line: $status $(cat "$T/err")"
+		fi
 	done
 	none_wrong
 }
