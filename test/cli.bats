@@ -851,6 +851,7 @@ on_output() {
 		_announced srv "$(_words $mode)"
 		host=(127.0.0.1 "$PORT")
 		[[ $mode != *U* ]] || host=("$PORT")
+		[[ $mode != *u* ]] || host+=(-q 0)
 		printf hello | sockcat "$(tr -d lkb <<<"$mode")v" "${host[@]}" \
 			>"$T/back" 2>"$T/cl.err" || :
 		wait_exit srv

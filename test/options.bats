@@ -700,10 +700,10 @@ traced_mode() {
 	start cl sockcat -s 127.0.0.4 -e 127.0.0.1 "$PORT"
 	wait_line srv.err '^Connection received on 127\.0\.0\.4 [0-9]+$'
 	listen udp -uk 127.0.0.1 0
-	echo hello | sockcat -u -s 127.0.0.5 127.0.0.1 "$PORT"
+	echo hello | sockcat -q 0 -u -s 127.0.0.5 127.0.0.1 "$PORT"
 	wait_line udp.err '^Connection received on 127\.0\.0\.5 [0-9]+$'
 	listen dgram -uUk "$T/d"
-	echo hello | sockcat -uU -s "$T/mine" "$T/d"
+	echo hello | sockcat -q 0 -uU -s "$T/mine" "$T/d"
 	wait_line dgram.err "^Connection received on $T/mine\$"
 	[ ! -e "$T/mine" ]
 }
@@ -716,14 +716,14 @@ traced_mode() {
 	sockcat -u 127.255.255.255 9 <"$T/in" 2>"$T/err" || status=$?
 	[ "$status" -eq 1 ]
 	grep -q 'Permission denied' "$T/err"
-	traced -u -b 127.255.255.255 9
+	traced -u -b -q 0 127.255.255.255 9
 	grep -q 'SO_BROADCAST, \[1\]' "$T/all"
 	traced -u -b -e -w 0.05 127.255.255.255 9
 	grep -q 'SO_BROADCAST, \[1\]' "$T/all"
-	traced -u --broker 127.255.255.255 9
+	traced -u --broker -q 0 127.255.255.255 9
 	grep -q 'SO_BROADCAST, \[1\]' "$T/all"
 	listen srv -u 0
-	sockcat -u -b -4 127.255.255.255 "$PORT" <"$T/in"
+	sockcat -u -b -q 0 -4 127.255.255.255 "$PORT" <"$T/in"
 	wait_line srv.out '^hello$'
 }
 
