@@ -8051,10 +8051,11 @@ static void room_enter(struct room *r, struct post *p)
 	r->last = &p->next;
 	while (p->state != POSTED) {
 		if (r->busy) {
+			/* Not for ever: glibc before 2.41 loses signals. */
 			signal_wait(
 				&r->spread[(r->batch + (p->state == QUEUED)) %
 					2],
-				&r->queue, NEVER);
+				&r->queue, after(SECOND));
 			continue;
 		}
 		r->busy = true;
