@@ -852,26 +852,27 @@ static struct { /* threads with nothing to do stay here for a second */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t called;
 	bool ready;
-	int idle;         /* threads, of which as many ... */
-	int wanted;       /* ... are wanted for the jobs that wait */
+	int idle;         /* threads, of which as many are ... */
+	int reserved;     /* ... for the jobs that wait or will come */
 	struct job *jobs; /* the last that came is the first */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* pool_next(): a job for an idle thread; NULL when none comes in a second. */
 static struct job *pool_next(void)
 {
-	int64_t deadline = after(SECOND);
 	struct job *j;
 
 	pthread_mutex_lock(&pool.lock);
 	pool.idle++;
-	while (!pool.jobs && signal_wait(&pool.called, &pool.lock, deadline))
+	while (!pool.jobs &&
+		(signal_wait(&pool.called, &pool.lock, after(SECOND)) ||
+			pool.idle <= pool.reserved))
 		continue;
 	pool.idle--;
 	j = pool.jobs;
 	if (j) {
 		pool.jobs = j->next;
-		pool.wanted--;
+		pool.reserved--;
 	}
 	pthread_mutex_unlock(&pool.lock);
 	return j;
@@ -880,48 +881,74 @@ static struct job *pool_next(void)
 /* pool_thread(job): the thread of the pool: one job, and what else comes. */
 static void *pool_thread(void *arg)
 {
-	struct job *j = arg, job;
+	struct job *j, job;
 
 	thread_gather();
-	do {
+	while ((j = pool_next())) {
 		job = *j;
 		free(j);
 		job.run(job.arg);
-	} while ((j = pool_next()));
-	return NULL;
+	}
+	return arg;
+}
+
+/* pool_release(j): the thread is free for others; j may be NULL. */
+static void pool_release(struct job *j)
+{
+	if (!j)
+		return;
+	pthread_mutex_lock(&pool.lock);
+	pool.reserved--;
+	pthread_mutex_unlock(&pool.lock);
+	free(j);
 }
 
 /*
- * pool_run(run, arg): on a thread for service, which may be one that has
- * become idle.  -1 with errno when there can be none.
+ * pool_reserve(): a thread for service, which may be one that has become idle;
+ * its job is told later.  NULL with errno when there can be none.
  */
-static int pool_run(void *(*run)(void *), void *arg)
+static struct job *pool_reserve(void)
 {
 	struct job *j = malloc(sizeof(*j));
 	bool idle;
 	int error;
 
 	if (!j)
-		return -1;
-	*j = (struct job){ .run = run, .arg = arg };
+		return NULL;
 	pthread_mutex_lock(&pool.lock);
 	if (!pool.ready)
 		signal_init(&pool.called);
 	pool.ready = true;
-	idle = pool.idle > pool.wanted;
-	if (idle) {
-		j->next = pool.jobs;
-		pool.jobs = j;
-		pool.wanted++;
-		pthread_cond_signal(&pool.called);
-	}
+	idle = pool.idle > pool.reserved++;
 	pthread_mutex_unlock(&pool.lock);
-	if (idle || thread_start(pool_thread, j, STACK_SIZE) == 0)
-		return 0;
+	if (idle || thread_start(pool_thread, NULL, STACK_SIZE) == 0)
+		return j;
 	error = errno;
-	free(j);
+	pool_release(j);
 	errno = error;
-	return -1;
+	return NULL;
+}
+
+/* pool_use(j, run, arg): that is the job. */
+static void pool_use(struct job *j, void *(*run)(void *), void *arg)
+{
+	j->run = run;
+	j->arg = arg;
+	pthread_mutex_lock(&pool.lock);
+	j->next = pool.jobs;
+	pool.jobs = j;
+	pthread_cond_signal(&pool.called);
+	pthread_mutex_unlock(&pool.lock);
+}
+
+/* pool_run(run, arg): at once; -1 with errno when there can be no thread. */
+static int pool_run(void *(*run)(void *), void *arg)
+{
+	struct job *j = pool_reserve();
+
+	if (j)
+		pool_use(j, run, arg);
+	return j ? 0 : -1;
 }
 
 /*
@@ -6714,19 +6741,20 @@ static void bridge_open(
 }
 
 /*
- * bridge_run(b): until both ways have ended, or silence has lasted for its
- * limit.  0, also when the bridge broke; -1 when it never began.  The sockets
- * stay open.
+ * bridge_run(b, back): until both ways have ended, or silence has lasted for
+ * its limit.  back: a thread from pool_reserve.  0, also when the bridge broke;
+ * -1 when it never began, for there is none.  The sockets stay open.
  */
-static int bridge_run(struct bridge *b)
+static int bridge_run(struct bridge *b, struct job *back)
 {
+	if (!back)
+		return fail("cannot start a thread:");
 	for (int i = 0; i < 2; i++)
 		if (b->idle.limit < NEVER)
 			sock_timeouts(b->fd[i], b->way[i].span);
 		else
 			sock_write_timeout(b->fd[i], farewell);
-	if (pool_run(bridge_back, b) < 0)
-		return fail("cannot start a thread:");
+	pool_use(back, bridge_back, b);
 	bridge_move(b, 0);
 	pthread_mutex_lock(&b->lock);
 	while (!b->over[1])
@@ -6957,17 +6985,14 @@ static int keeper_find(void)
 }
 
 /*
- * bridge_commit(b, done): have b kept; done is called when both ways have ended
- * and owns it then, on any thread.  -1 when that cannot be: it has a limit or a
- * tap, which may have to wait, or there is no keeper.
+ * bridge_commit(b, keeper, done): have b kept by this one; done is called when
+ * both ways have ended and owns it then, on any thread.  It has no limit and no
+ * tap, which may have to wait.  -1 when that cannot be.
  */
-static int bridge_commit(struct bridge *b, void (*done)(struct bridge *))
+static int bridge_commit(
+	struct bridge *b, int keeper, void (*done)(struct bridge *))
 {
-	b->keeper = b->idle.limit < NEVER || b->tap[0] || b->tap[1]
-		? -1
-		: keeper_find();
-	if (b->keeper < 0)
-		return -1;
+	b->keeper = keeper;
 	b->done = done;
 	b->way[0].kept = b->way[1].kept = true;
 	if (!bridge_keep(b, 0)) {
@@ -7392,21 +7417,21 @@ static bool command_outlast(
 }
 
 /*
- * command_bridged(c, fd, own, limit, tap, session, place, limited): a command
- * on the other end of a pair of sockets, under a limit of silence, or behind
- * taps, or counted; own is closed, fd as above, and the session ends.
- * limited: whether that has passed.
+ * command_bridged(c, fd, own, back, limit, tap, session, place, limited): a
+ * command on the other end of a pair of sockets, under a limit of silence, or
+ * behind taps, or counted; own is closed, fd as above, and the session ends.
+ * back: see bridge_run; limited: whether that has passed.
  */
-static int command_bridged(struct command *c, int fd, int own, int64_t limit,
-	struct tap *const tap[2], struct session *session, const char *place,
-	bool *limited)
+static int command_bridged(struct command *c, int fd, int own, struct job *back,
+	int64_t limit, struct tap *const tap[2], struct session *session,
+	const char *place, bool *limited)
 {
 	struct bridge b = { .tap = { tap[0], tap[1] }, .session = session };
 	int64_t lost = 0;
 	int result;
 
 	bridge_open(&b, fd, own, limit, true);
-	result = bridge_run(&b);
+	result = bridge_run(&b, back);
 	if (result == 0 && !b.broken && !b.limited)
 		b.limited = !command_outlast(c, fd, own, after(limit));
 	close(own);
@@ -7429,7 +7454,8 @@ static int command_bridged(struct command *c, int fd, int own, int64_t limit,
  * Workers are leaders and followers: each waits in accept(2); the one that
  * gets a peer sees to it that another one waits, serves its peer to the end,
  * and goes back to wait unless enough do.  No queue, no hand-off, no thread
- * started per connection.
+ * started per connection.  Who lacks what its peer needs counts as one that
+ * waits: so the peers to come stay in the backlog, and threads are left.
  *
  * Where the peers are limited, a worker takes a place before it accepts and
  * gives it back with its peer (server_leave); who finds none waits, and so does
@@ -7439,12 +7465,20 @@ static int command_bridged(struct command *c, int fd, int own, int64_t limit,
  */
 enum { SERVING = 1 };
 
+struct door { /* a listening socket and its workers */
+	struct server *server;
+	int fd;               /* when places are counted: all sockets */
+	int waiting;          /* workers in accept(2), or before door_follow */
+	void *(*run)(void *); /* what a worker does with its door */
+};
+
 struct server {
 	/*
-	 * Serves one peer and closes its socket; -1: it lost bytes, SERVING:
-	 * it goes on elsewhere, until server_leave.
+	 * Calls door_follow when it has what it needs, serves one peer and
+	 * closes its socket; -1: it lost bytes, SERVING: it goes on elsewhere,
+	 * until server_leave.
 	 */
-	int (*service)(void *arg, int fd, const struct addr *peer);
+	int (*service)(struct door *d, int fd, const struct addr *peer);
 	void (*closing)(void *arg); /* nobody else will come; or NULL */
 	void *arg;
 	int64_t most;  /* peers at the same time; 0: any number */
@@ -7466,27 +7500,39 @@ struct server {
 	int doors;
 };
 
-struct door { /* a listening socket and its workers */
-	struct server *server;
-	int fd;               /* when places are counted: all sockets */
-	int waiting;          /* workers in accept(2) */
-	void *(*run)(void *); /* what a worker does with its door */
-};
-
-/*
- * server_run_short(s): descriptors, memory or threads have run out, errno says
- * which.  Say it once; wait until a peer has gone or a moment has passed.
- */
-static void server_run_short(struct server *s, const char *what)
+/* server_lacks(s): what why tells has run out; said once. */
+static void server_lacks(struct server *s)
 {
-	int error = errno;
-
-	pthread_mutex_lock(&s->lock);
 	if (!s->told)
-		say("%s: %s; peers wait", what, strerror(error));
+		say("%s; peers wait", why.text);
 	s->told = true;
+}
+
+/* server_pause(s): so it does; wait until a peer has gone, or for a moment. */
+static void server_pause(struct server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	server_lacks(s);
 	signal_wait(&s->changed, &s->lock, after(short_pause));
 	pthread_mutex_unlock(&s->lock);
+}
+
+/*
+ * server_is_short(s): what has failed for why may go well now: it took what
+ * other peers may have given back meanwhile.
+ */
+static bool server_is_short(struct server *s)
+{
+	static const int shortage[] = { EMFILE, ENFILE, EAGAIN, ENOMEM,
+		ENOBUFS };
+
+	for (size_t i = 0; i < COUNT(shortage); i++) {
+		if (why.error != shortage[i])
+			continue;
+		server_pause(s);
+		return true;
+	}
+	return false;
 }
 
 /* server_stop(s): with the lock held. */
@@ -7550,44 +7596,48 @@ static void server_leave(struct server *s, bool served, bool lost)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* door_follow(d): let one more worker wait at d; d->waiting has counted it. */
-static void door_follow(struct door *d)
+/* door_staff(d): let one more worker wait at d; d->waiting has counted it. */
+static void door_staff(struct door *d)
 {
 	struct server *s = d->server;
-	int error;
 
 	if (pool_run(d->run, d) == 0)
 		return;
-	error = errno;
+	fail("cannot start a thread:");
 	pthread_mutex_lock(&s->lock);
 	d->waiting--;
-	if (!s->told)
-		say("cannot start a thread: %s; peers wait", strerror(error));
-	s->told = s->lacking = true;
+	server_lacks(s);
+	s->lacking = true;
 	pthread_cond_signal(&s->watched);
 	pthread_mutex_unlock(&s->lock);
 }
 
-/*
- * door_enter(d, peer): a peer has come in at d.  See to it that somebody else
- * waits there, and that those who watch the server know.
- */
+/* door_follow(d): who calls this waits no more, see to it that others do. */
+static void door_follow(struct door *d)
+{
+	bool alone;
+
+	pthread_mutex_lock(&d->server->lock);
+	alone = --d->waiting == 0;
+	d->waiting += alone;
+	pthread_mutex_unlock(&d->server->lock);
+	if (alone)
+		door_staff(d);
+}
+
+/* door_enter(d, peer): a peer has come in at d; those who watch know. */
 static void door_enter(struct door *d, const struct addr *peer)
 {
 	struct server *s = d->server;
-	bool alone, full;
+	bool full;
 
 	pthread_mutex_lock(&s->lock);
-	alone = --d->waiting == 0;
-	d->waiting += alone;
 	if (s->served++ == 0 || s->stopped)
 		pthread_cond_signal(&s->watched);
 	full = ++s->serving == s->most;
 	if (s->served == s->total)
 		server_stop(s);
 	pthread_mutex_unlock(&s->lock);
-	if (alone)
-		door_follow(d);
 	tell_accepted(peer);
 	if (full)
 		tell("The house is full (-m %lld); others wait",
@@ -7624,11 +7674,12 @@ static void *worker(void *arg)
 				server_leave(s, false, false);
 				return NULL;
 			}
-			server_run_short(s, "cannot accept");
+			fail("cannot accept:");
+			server_pause(s);
 			server_leave(s, false, false);
 		}
 		door_enter(d, &peer);
-		result = s->service(s->arg, fd, &peer);
+		result = s->service(d, fd, &peer);
 		if (result != SERVING)
 			server_leave(s, true, result < 0);
 	} while (door_return(d));
@@ -7678,7 +7729,7 @@ static bool server_watch(
 			s->door[i].waiting += alone;
 			pthread_mutex_unlock(&s->lock);
 			if (alone)
-				door_follow(&s->door[i]);
+				door_staff(&s->door[i]);
 			pthread_mutex_lock(&s->lock);
 		}
 	}
@@ -7728,7 +7779,7 @@ static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 			.waiting = WAITING,
 			.run = worker };
 		for (int k = 0; k < WAITING; k++)
-			door_follow(&doors[i]);
+			door_staff(&doors[i]);
 	}
 	return server_watch(s, deadline, server_has_begun) ? 0 : no_client();
 }
@@ -8153,10 +8204,11 @@ static void room_enter(struct room *r, struct post *p)
 	r->last = &p->next;
 	while (p->state != POSTED) {
 		if (r->busy) {
+			/* Not for ever: glibc before 2.41 loses signals. */
 			signal_wait(
 				&r->spread[(r->batch + (p->state == QUEUED)) %
 					2],
-				&r->queue, NEVER);
+				&r->queue, after(SECOND));
 			continue;
 		}
 		r->busy = true;
@@ -9860,10 +9912,10 @@ static bool echo_tick(void *arg)
 		&e->idle, flow_mark(&e->flow) - unacknowledged(e->fd));
 }
 
-/* echo_service(o, fd, peer): its failure is the peer's own. */
-static int echo_service(void *arg, int fd, const struct addr *peer)
+/* echo_service(d, fd, peer): its failure is the peer's own. */
+static int echo_service(struct door *d, int fd, const struct addr *peer)
 {
-	const struct options *o = arg;
+	const struct options *o = d->server->arg;
 	struct end end = { .kind = STREAM, .fd = fd };
 	struct echo e = { .fd = fd,
 		.idle.limit = o->idle,
@@ -9876,6 +9928,7 @@ static int echo_service(void *arg, int fd, const struct addr *peer)
 	enum outcome how;
 	bool fin;
 
+	door_follow(d);
 	session_begin(&session, fd, peer);
 	session_count(&session, &e.flow.got, &e.flow.put, NULL, NULL);
 	e.flow.tap = tap_open(&tap, &both, tap_name(o, peer, text), NULL);
@@ -10083,10 +10136,10 @@ static enum outcome hub_pump(struct hub *h, struct member *m, struct chat *chat,
 	return how;
 }
 
-/* hub_service(hub, fd, peer): a peer joins, posts, and leaves. */
-static int hub_service(void *arg, int fd, const struct addr *peer)
+/* hub_service(d, fd, peer): a peer joins, posts, and leaves. */
+static int hub_service(struct door *d, int fd, const struct addr *peer)
 {
-	struct hub *h = arg;
+	struct hub *h = d->server->arg;
 	const struct options *o = h->o;
 	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
 	struct member m = {
@@ -10099,6 +10152,7 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 	struct tap tap;
 	enum outcome how;
 
+	door_follow(d);
 	session_begin(&session, fd, peer);
 	session_count(&session, &m.flow.got, &m.sent, NULL, NULL);
 	if (h->chat && !chat) {
@@ -10803,39 +10857,25 @@ static int commands_grams(const struct options *o)
 	finish(ports_run(o, &ls, NULL, links_message, &all));
 }
 
-/* is_short(error): something has run out that others may give back. */
-static bool is_short(int error)
+/* command_needs(pair, back): what its bridge takes, as far as it is missing. */
+static int command_needs(int pair[2], struct job **back)
 {
-	return error == EMFILE || error == ENFILE || error == EAGAIN ||
-		error == ENOMEM || error == ENOBUFS;
+	if (!*back)
+		*back = pool_reserve();
+	if (!*back)
+		return fail("cannot start a thread:");
+	if (pair[0] < 0 && pair_new(pair, SOCK_STREAM) < 0)
+		return fail("cannot create a pair of sockets:");
+	return 0;
 }
 
 /*
- * command_begin(o, c, v, fd): start it; where many peers share what there is,
- * one that is short of something waits.
+ * command_session(o, d, fd, peer, status): a command for a connection, which is
+ * closed.  d: where one of many came in, and waits for what others have, or
+ * NULL.  -1 when it could not be run, or not to its end.
  */
-static int command_begin(
-	const struct options *o, struct command *c, struct variables *v, int fd)
-{
-	static atomic_bool told;
-	int result;
-
-	for (;;) {
-		result = command_start(c, o->command, o->direct, v, fd, fd);
-		if (result == 0 || !o->keep || !is_short(why.error))
-			return result;
-		if (!atomic_exchange(&told, true))
-			say("%s; peers wait", why.text);
-		pause_for(short_pause);
-	}
-}
-
-/*
- * command_session(o, fd, peer, status): a command for a connection, which is
- * closed.  -1 when it could not be run, or not to its end.
- */
-static int command_session(
-	const struct options *o, int fd, const struct addr *peer, int *status)
+static int command_session(const struct options *o, struct door *d, int fd,
+	const struct addr *peer, int *status)
 {
 	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
 	struct addr local = sock_name(fd), remote = *peer;
@@ -10844,6 +10884,7 @@ static int command_session(
 	struct tap taps[2], *tap[2];
 	char place[PLACE_TEXT];
 	int64_t limit = silence_limit(o);
+	struct job *back = NULL;
 	int pair[2] = { -1, fd }, result;
 	bool limited = false, bridged;
 	struct session session;
@@ -10858,20 +10899,25 @@ static int command_session(
 	target_place(&anyone, peer, place);
 	taps_open(o, taps, peer, &tap[0], &tap[1]);
 	bridged = limit < NEVER || tap[0] || watch.stats;
-	if (bridged && pair_new(pair, SOCK_STREAM) < 0)
-		result = fail("cannot create a pair of sockets:");
-	else
-		result = command_begin(o, &c, &v, pair[1]);
+	do
+		result = bridged && command_needs(pair, &back) < 0
+			? -1
+			: command_start(&c, o->command, o->direct, &v, pair[1],
+				  pair[1]);
+	while (result < 0 && d && server_is_short(d->server));
+	if (d)
+		door_follow(d);
 	if (pair[1] != fd)
 		close(pair[1]);
 	if (result < 0) {
+		pool_release(back);
 		if (pair[0] >= 0)
 			close(pair[0]);
 		session_end(&session, "failed");
 		stream_close(fd, true);
 		return -1;
 	}
-	result = bridged ? command_bridged(&c, fd, pair[0], limit, tap,
+	result = bridged ? command_bridged(&c, fd, pair[0], back, limit, tap,
 				   &session, place, &limited)
 			 : command_serve(&c, fd, o->reset, &session, place);
 	command_forget(&c);
@@ -10879,12 +10925,12 @@ static int command_session(
 	return limited && result == 0 ? silent_too_long(o, place) : result;
 }
 
-/* command_service(o, fd, peer): the command for one of many. */
-static int command_service(void *arg, int fd, const struct addr *peer)
+/* command_service(d, fd, peer): the command for one of many. */
+static int command_service(struct door *d, int fd, const struct addr *peer)
 {
 	int status;
 
-	if (command_session(arg, fd, peer, &status) == 0)
+	if (command_session(d->server->arg, d, fd, peer, &status) == 0)
 		return 0;
 	complain();
 	return -1;
@@ -10901,7 +10947,8 @@ static int mode_command(const struct options *o)
 	fd = o->listen ? take_one(o, &peer) : reach_one(o, &peer);
 	if (fd < 0)
 		return no_peer();
-	return command_session(o, fd, &peer, &status) < 0 ? complain() : status;
+	return command_session(o, NULL, fd, &peer, &status) < 0 ? complain()
+								: status;
 }
 
 /* mode_commands(o): a command for each of many peers. */
@@ -10965,10 +11012,39 @@ struct forward {              /* a peer and its target */
 	struct bridge bridge; /* the first: what is done with it is told */
 	const struct options *options;
 	struct server *server; /* of many peers, or NULL */
+	int keeper;            /* the set of its keeper, or -1: ... */
+	struct job *back;      /* ... it has a thread */
 	struct addr peer, target;
 	struct session session;
 	struct tap taps[2];
 };
+
+/*
+ * forward_new(o, peer): with what will have both its ways.  NULL when there is
+ * no memory, or no thread.
+ */
+static struct forward *forward_new(
+	const struct options *o, const struct addr *peer)
+{
+	struct forward *f = malloc(sizeof(*f));
+	struct tap **tap = f ? f->bridge.tap : NULL;
+
+	if (!f) {
+		fail("cannot forward:");
+		return NULL;
+	}
+	*f = (struct forward){ .options = o, .peer = *peer };
+	taps_open(o, f->taps, peer, &tap[0], &tap[1]);
+	f->keeper = !o->keep || silence_limit(o) < NEVER || tap[0] || tap[1]
+		? -1
+		: keeper_find();
+	f->back = f->keeper < 0 ? pool_reserve() : NULL;
+	if (f->keeper >= 0 || f->back)
+		return f;
+	fail("cannot start a thread:");
+	free(f);
+	return NULL;
+}
 
 /* forward_end(f): how it went, once both ways have ended. */
 static int forward_end(struct forward *f)
@@ -11020,12 +11096,12 @@ static int forward_open(struct forward *f, int fd)
 	other = dial_long(
 		&o->onward, &o->prefs, o->wait, o->retry, &f->target, &took);
 	if (other < 0) {
+		pool_release(f->back);
 		session_end(&f->session, "failed");
 		stream_close(fd, true);
 		return -1;
 	}
 	tell_connected(&o->onward, &f->target, took);
-	taps_open(o, f->taps, &f->peer, &b->tap[0], &b->tap[1]);
 	b->session = &f->session;
 	bridge_open(b, fd, other, silence_limit(o), false);
 	return 0;
@@ -11058,29 +11134,33 @@ static void forward_done(struct bridge *b)
 	free(f);
 }
 
-/*
- * forward_service(model, fd, peer): one of many; mostly a keeper has it from
- * then on, else it is moved here, to its end.
- */
-static int forward_service(void *arg, int fd, const struct addr *peer)
+/* forward_run(f): both ways to their ends, on this thread and another. */
+static int forward_run(struct forward *f)
 {
-	const struct forward *model = arg;
-	struct forward *f = malloc(sizeof(*f));
+	struct job *back = f->back ? f->back : pool_reserve();
+
+	return forward_close(f, bridge_run(&f->bridge, back) == 0);
+}
+
+/*
+ * forward_service(d, fd, peer): one of many; mostly a keeper has it from then
+ * on, else it is moved here, to its end.
+ */
+static int forward_service(struct door *d, int fd, const struct addr *peer)
+{
+	struct forward *f;
 	int result;
 
-	if (!f) {
-		fail("cannot forward:");
-		stream_close(fd, true);
-		complain();
-		return -1;
-	}
-	*f = *model;
-	f->peer = *peer;
+	while (!(f = forward_new(d->server->arg, peer)))
+		server_pause(d->server);
+	door_follow(d);
+	f->server = d->server;
 	result = forward_open(f, fd);
-	if (result == 0 && bridge_commit(&f->bridge, forward_done) == 0)
+	if (result == 0 && f->keeper >= 0 &&
+		bridge_commit(&f->bridge, f->keeper, forward_done) == 0)
 		return SERVING;
 	if (result == 0)
-		result = forward_close(f, bridge_run(&f->bridge) == 0);
+		result = forward_run(f);
 	if (result < 0)
 		complain();
 	free(f);
@@ -11090,28 +11170,27 @@ static int forward_service(void *arg, int fd, const struct addr *peer)
 /* mode_forward(o): one peer. */
 static int mode_forward(const struct options *o)
 {
-	struct forward f = { .options = o };
-	int fd;
+	struct forward *f;
+	struct addr peer;
+	int fd, result;
 
 	if (o->udp)
 		return forward_grams(o);
-	fd = take_one(o, &f.peer);
+	fd = take_one(o, &peer);
 	if (fd < 0)
 		return no_peer();
-	if (forward_open(&f, fd) < 0 ||
-		forward_close(&f, bridge_run(&f.bridge) == 0) < 0)
-		return complain();
-	return DONE;
+	f = forward_new(o, &peer);
+	result = f && forward_open(f, fd) == 0 ? forward_run(f) : -1;
+	free(f);
+	return result < 0 ? complain() : DONE;
 }
 
 /* mode_forwards(o): many peers. */
 static int mode_forwards(const struct options *o)
 {
 	static struct server s = { .service = forward_service };
-	static struct forward model = { .server = &s };
 
-	model.options = o;
-	s.arg = &model;
+	s.arg = (void *)(uintptr_t)o;
 	if (o->udp)
 		return forward_grams(o);
 	server_spare(&s);
