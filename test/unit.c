@@ -1415,9 +1415,9 @@ static void test_peers_send(void)
 	g.peer = sock_name(fd);
 	peers_note(&ps, -1, &g);
 	peers_note(&ps, fd, &g);
-	loudness = -1;
+	messages.loudness = -1;
 	CHECK(peers_send(&ps, "x", 1, NULL) == 0);
-	loudness = 0;
+	messages.loudness = 0;
 	CHECK(ps.count == 1 && knows(&ps, fd, &g) && !knows(&ps, -1, &g));
 	age(&ps, &g, 11 * SECOND);
 	peers_expire(&ps);
