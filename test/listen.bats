@@ -131,7 +131,7 @@ Bound on 0.0.0.0 $PORT" ]
 	    -e inject=bind:error=EADDRINUSE:when=2 "$SOCKCAT" -v -lkc cat 0
 	wait_lines srv.err '^Listening on ' 2
 	[ "$(sed 's/.* //' "$T/srv.err" | sort -u | wc -l)" -eq 1 ]
-	[ "$(grep -c 'sin6_port=htons(0)' "$T/trace")" -eq 2 ]
+	[ "$(grep -c 'sin6_port=htons(0)' "$T/trace")" -ge 2 ]
 	free_port
 	given=$PORT
 	listen other -kc cat "$given"
