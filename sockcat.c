@@ -6102,8 +6102,12 @@ static int64_t relay_patience(const struct relay *r, enum status *status)
  */
 static int relay_failed(struct relay *r, const char *what, int error)
 {
-	int64_t lost = relay_undelivered(r, 0);
+	int64_t lost;
 
+	/* What was refused may be sent and not counted yet. */
+	for (int i = 0; i < 50 && !r->stream && flow_held(&r->up) > 0; i++)
+		pause_for(MS);
+	lost = relay_undelivered(r, 0);
 	r->error = error;
 	if (!r->stream && error != EMSGSIZE && error != EPERM)
 		return fail("connection to %s failed: %s", r->rules->place,
@@ -11883,9 +11887,7 @@ static int operand_port(struct options *o, const char *port)
 		0)
 		return 0;
 	if (is_port_list(port))
-		return fail_as(MISUSED,
-			"port: \"%s\" is a list of ports; only -z takes one",
-			port);
+		return misuse("port", port, "a port; only -z takes a list");
 	return port[strspn(port, "0123456789")] ? operands_wrong(o) : -1;
 }
 

@@ -242,6 +242,20 @@ print("tried", tried)
 sys.exit(tried > len(jobs) or tried < 20)' "$SOCKCAT" "$PORT" "$T"
 }
 
+@test "a file that cannot be read is not the peer's failure" {
+	need_linux
+	need_bare
+	need strace
+	echo hello >"$T/f"
+	listen srv -k -d 127.0.0.1 0
+	status=0
+	strace -f -o "$T/trace" -P "$T/f" -e inject=sendfile,read:error=EIO \
+		"$SOCKCAT" 127.0.0.1 "$PORT" <"$T/f" 2>"$T/err" || status=$?
+	[ "$status" -eq 1 ]
+	[ "$(cat "$T/err")" = "sockcat: read from standard input failed:\
+ Input/output error" ]
+}
+
 # --- too little ------------------------------------------------------------
 
 @test "1,000 clients and RLIMIT_NOFILE 64: echo and forward" {
