@@ -6097,8 +6097,8 @@ static int64_t relay_patience(const struct relay *r, enum status *status)
 }
 
 /*
- * relay_failed(r, what, error): with how much was lost.  The error of a datagram
- * socket is mostly about messages sent before, nobody knows which.
+ * relay_failed(r, what, error): with how much was lost.  The error of a
+ * datagram socket is mostly about messages sent before, nobody knows which.
  */
 static int relay_failed(struct relay *r, const char *what, int error)
 {
