@@ -11840,12 +11840,14 @@ static char option_mark(const struct option_spec *spec, enum mode_id mode,
 }
 
 /* What makes another mode, or another sort of socket. */
-static const struct lever {
+struct lever {
 	const char *name;
 	size_t at;
 	bool is_text; /* or a flag */
 	bool is_more; /* worth a try where it was not given */
-} levers[] = { { "-c", AT(command), true, false },
+};
+
+static const struct lever levers[] = { { "-c", AT(command), true, false },
 	{ "--forward", AT(forward), true, false },
 	{ "-e", AT(echo), false, false }, { "-b", AT(hub), false, false },
 	{ "--chat", AT(chat), false, false }, { "-k", AT(keep), false, true },

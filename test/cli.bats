@@ -718,16 +718,16 @@ Listening on $T/s" ]
 	misuse 'unknown option' "--$shown" "--$evil" 127.0.0.1 1
 	misuse 'unknown option' '-\xFF' $'-\xff' 127.0.0.1 1
 	misuse "$shown" many 1 2 "$evil"
-	misuse "$shown" port "$evil"
+	misuse "$shown" host "$evil"
 	misuse -U "$shown" -U /x "$evil"
 	none_wrong
 	says 1 "sockcat: connect to $T/$shown (unix) failed:"\
 ' No such file or directory' -U "$T/$evil"
 	none_wrong
-	try "$evil" 80
+	try "${evil/\[/}" 80
 	[ "$status" -eq 3 ]
 	[ "$(wc -l <"$T/err")" -eq 1 ]
-	grep -qF "$shown" "$T/err"
+	grep -qF "${shown/\[/}" "$T/err"
 	# A very long text is cut, not spread over lines.
 	printf -v evil 'x%05000d' 1
 	try 127.0.0.1 "$evil"

@@ -145,7 +145,10 @@ before \"PO\\\\x4e\\\\r\" came\$" --send hi --expect 'PO\x4e\r' \
 	    --idle-timeout 300ms \
 	    --expect x 127.0.0.1 "$PORT"
 	full_backlog
-	ends 124 'connect to' -w 300ms --expect x 127.0.0.1 "$PORT"
+	ends 124 'no answer in time \(-w\)$' -w 300ms --expect x 127.0.0.1 \
+	    "$PORT"
+	ends 124 'no answer in time \(--retry\)$' --retry 300ms --expect x \
+	    127.0.0.1 "$PORT"
 }
 
 @test "--expect: input that has ended sends no FIN, unless -N is given" {

@@ -247,13 +247,11 @@ sys.exit(tried > len(jobs) or tried < 20)' "$SOCKCAT" "$PORT" "$T"
 	need_bare
 	need strace
 	echo hello >"$T/f"
-	listen srv -k -d 127.0.0.1 0
-	status=0
-	strace -f -o "$T/trace" -P "$T/f" -e inject=sendfile,read:error=EIO \
-		"$SOCKCAT" 127.0.0.1 "$PORT" <"$T/f" 2>"$T/err" || status=$?
-	[ "$status" -eq 1 ]
-	grep -qE '^sockcat: read from standard input failed: (Input/output|I/O) error$' \
-		"$T/err"
+	listen srv 127.0.0.1 0
+	start_with "$T/f" cl strace -f -o "$T/trace" -P "$T/f" \
+		-e inject=sendfile,read:error=EIO "$SOCKCAT" 127.0.0.1 "$PORT"
+	ended cl 1
+	said cl 1 'read from standard input failed: (Input/output|I/O) error$'
 }
 
 # --- too little ------------------------------------------------------------
