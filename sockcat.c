@@ -4260,10 +4260,13 @@ struct attempt {
 	int64_t took; /* the last of them */
 };
 
-/* late(limit, end): an attempt has failed; say which limit it was, if any. */
-static void late(int64_t limit, int64_t end)
+/*
+ * late(p, limit, end): an attempt has failed; say which limit it was, if any.
+ * That a probe had no answer in time is no failure.
+ */
+static void late(const struct prefs *p, int64_t limit, int64_t end)
 {
-	if (why.status == TIMED_OUT && strstr(why.text, "in time"))
+	if (why.status == TIMED_OUT && !p->probe)
 		why_add(limit < end ? " (-w)" : " (--retry)");
 }
 
@@ -4276,7 +4279,7 @@ static int attempt_run(void *arg, int64_t end)
 
 	a->took = now() - start;
 	if (fd < 0)
-		late(limit, end);
+		late(a->prefs, limit, end);
 	return fd;
 }
 
@@ -4919,6 +4922,7 @@ static struct { /* main writes the first two */
 	struct sum past;
 } watch = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* counters_add(c, way, n): a datagram of n bytes; c may be NULL. */
 static void counters_add(struct counters *c, int way, size_t n)
 {
 	if (!c)
@@ -10481,7 +10485,7 @@ static enum found scan_test(
 		stream_close(fd, s->o->reset);
 		return OPEN;
 	}
-	late(limit, s->end);
+	late(&s->o->prefs, limit, s->end);
 	if (r.hopeless)
 		return ASKED;
 	if (why.status == TIMED_OUT)
