@@ -6,6 +6,25 @@
  * proxies, endpoints, taps, watching, pumps, commands, serving, room, port,
  * modes, command line, main.
  * sockcat.1 is the contract with the user.
+ *
+ * Who would rather begin at the end: main() has the options parsed and calls
+ * the function of the mode that they ask for.  From there
+ *
+ *	a byte of standard input	mode_one dials or accepts, relay_run
+ *	to the peer			starts relay_up; its pump() reads with
+ *					end_read and writes with end_write
+ *	a byte of one peer of a hub	a worker accepts, hub_service pumps into
+ *	to all others			member_take; room_spread keeps it in the
+ *					ring and deliver() sends it
+ *	a byte through a forward	a worker accepts, forward_open dials; a
+ *					bridge has two flows, which keeper_serve
+ *					or, for a bulk, pump() moves
+ *	a datagram of many peers	port_run receives a batch, port_hear
+ *					gives each message to the mode
+ *	a failure			fail() keeps it in why where the call
+ *					failed, everything returns -1 up to the
+ *					mode, which says it once (complain) and
+ *					returns the exit status
  */
 
 /*
@@ -70,11 +89,11 @@ enum status {
 };
 
 enum {
-	BUFFER_SIZE = 256 * 1024,    /* one read of a stream */
+	BUFFER_SIZE = 256 * 1024,    /* one read of a stream ... */
+	SMALL_SIZE = 4 * 1024,       /* ... while there is little */
 	MOVE_SIZE = 1024 * 1024,     /* one move without copying */
 	DATAGRAM_OUT = 8192,         /* console bytes put in one datagram */
 	DATAGRAM_MOST = 65536,       /* ... and bytes of a command */
-	SMALL_SIZE = 4 * 1024,       /* ... while there is little */
 	SCRAP_SIZE = 16 * 1024,      /* one read of bytes to throw away */
 	ADDRESSES = 64,              /* used of what a name resolves to */
 	LISTENERS = 16,              /* sockets of one listener */
@@ -83,8 +102,8 @@ enum {
 	BATCH = 32,                  /* datagrams taken in one call */
 	PEERS = 1024,                /* datagram peers remembered */
 	COMMANDS = 64,               /* ... where each has a command */
-	PLENTY = 65536,              /* descriptors that suffice for all */
 	REFUSED = 64,                /* ... of those who may not send */
+	PLENTY = 65536,              /* descriptors that suffice for all */
 	ACCESS_BYTES = 1024 * 1024,  /* of a file of who may connect */
 	ACCESS_BLOCKS = 65536,       /* allowed, and denied */
 	RING_SIZE = 4 * 1024 * 1024, /* bytes a room holds for laggards */
@@ -130,11 +149,9 @@ static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 #define MOVE_CHUNK MOVE_SIZE
 #endif
 
-/*
- * What a run still needs once it is set up; all else may be given up.
- */
 enum { NO_PORT = -1, ANY_PORT = -2 };
 
+/* What a run still needs once it is set up; all else may be given up. */
 struct needs {
 	const char *made[3]; /* files made, renamed and removed, or NULL */
 	bool reads;          /* any file: names are looked up */
@@ -170,6 +187,7 @@ struct policy {
 	struct sched_param priority;
 };
 
+/* policy_get(p), policy_set(p): that of this process. */
 static void policy_get(struct policy *p)
 {
 	p->kind = sched_getscheduler(0);
@@ -194,6 +212,7 @@ static void thread_gather(void)
 		policy_set(&batch);
 }
 
+/* sock_new, sock_take: socket(2) and accept(2), which no child inherits. */
 static int sock_new(int domain, int type)
 {
 	return socket(domain, type | SOCK_CLOEXEC, 0);
@@ -254,6 +273,7 @@ static bool sock_quality(int fd, long long *n, int64_t *rtt)
 	return true;
 }
 
+/* sock_linger(fd, patience): nothing, where the kernel tells what is left. */
 static void sock_linger(int fd, int64_t patience)
 {
 	(void)fd, (void)patience;
@@ -382,6 +402,7 @@ enum {
 	SOCK_MAKE = 512
 };
 
+/* allow_path(rules, path, rights): to the file, or to all of a directory. */
 static void allow_path(int rules, const char *path, uint64_t rights)
 {
 	struct {
@@ -395,6 +416,7 @@ static void allow_path(int rules, const char *path, uint64_t rights)
 	close(rule.fd);
 }
 
+/* allow_port(rules, port, right): to bind or connect to it; negative: none. */
 static void allow_port(int rules, int port, uint64_t right)
 {
 	struct {
@@ -458,6 +480,10 @@ static void confine(const struct needs *n)
 
 #else
 
+/*
+ * The plain paths.  What has no substitute says so: -1 with errno, no rights
+ * given up, no policy; its callers go on by reading, writing and waiting.
+ */
 enum { HAVE_ABSTRACT = 0, HAVE_OUTQ = 0 };
 
 static void confine(const struct needs *n)
@@ -714,6 +740,7 @@ static int poll_time(int64_t deadline)
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
+/* pause_for(span): so many nanoseconds, whatever signals come meanwhile. */
 static void pause_for(int64_t span)
 {
 	struct timespec t = { span / SECOND, span % SECOND };
@@ -851,6 +878,7 @@ static struct job *pool_next(void)
 	return j;
 }
 
+/* pool_thread(job): the thread of the pool: one job, and what else comes. */
 static void *pool_thread(void *arg)
 {
 	struct job *j, job;
@@ -939,19 +967,18 @@ struct why {
 
 static _Thread_local struct why why;
 
-static int loudness; /* -1 --quiet, 1 -v, 2 -vv; main writes it */
-static bool json;    /* --json: objects instead of lines; main writes it */
-
 /*
- * The line of --progress stands below all messages: who writes one takes it
- * away first, and its thread draws it again.
+ * What is said, and how.  The bar of --progress stands below all messages: who
+ * writes one takes it away first, and its thread draws it again.
  */
 static struct {
+	int loudness;    /* -1 --quiet, 1 -v, 2 -vv; these three: main writes */
+	bool json;       /* objects instead of lines */
+	bool interposed; /* what is received meets the bar on a terminal */
 	pthread_mutex_t lock; /* guards drawing, and what follows */
-	atomic_bool drawn;
-	bool over;       /* it is never drawn again */
-	bool interposed; /* what is received goes to a terminal, too */
-} bar = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	atomic_bool drawn;    /* the bar is there */
+	bool over;            /* it is never drawn again */
+} messages = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const char bar_away[] = "\r\033[K";
 
@@ -961,22 +988,22 @@ static void bar_draw(const char *text)
 	char line[256];
 	int n = snprintf(line, sizeof(line), "\r%s\033[K", text);
 
-	pthread_mutex_lock(&bar.lock);
-	atomic_store(&bar.drawn, !bar.over);
-	if (!bar.over && write(STDERR_FILENO, line, (size_t)n) < 0)
-		bar.over = true;
-	pthread_mutex_unlock(&bar.lock);
+	pthread_mutex_lock(&messages.lock);
+	atomic_store(&messages.drawn, !messages.over);
+	if (!messages.over && write(STDERR_FILENO, line, (size_t)n) < 0)
+		messages.over = true;
+	pthread_mutex_unlock(&messages.lock);
 }
 
 /* bar_end(): take it away for good. */
 static void bar_end(void)
 {
-	pthread_mutex_lock(&bar.lock);
-	bar.over = true;
-	if (atomic_exchange(&bar.drawn, false) &&
+	pthread_mutex_lock(&messages.lock);
+	messages.over = true;
+	if (atomic_exchange(&messages.drawn, false) &&
 		write(STDERR_FILENO, bar_away, strlen(bar_away)) < 0)
 		errno = 0; /* there is nobody else to tell */
-	pthread_mutex_unlock(&bar.lock);
+	pthread_mutex_unlock(&messages.lock);
 }
 
 /* write_text(fd, text, n): a whole line, not into the one of --progress. */
@@ -986,8 +1013,8 @@ static int write_text(int fd, char *text, size_t n)
 		{ (void *)(uintptr_t)bar_away, strlen(bar_away) }, { text, n }
 	};
 
-	return (atomic_load(&bar.drawn) ? writev(fd, part, COUNT(part))
-					: write(fd, text, n)) < 0
+	return (atomic_load(&messages.drawn) ? writev(fd, part, COUNT(part))
+					     : write(fd, text, n)) < 0
 		? -1
 		: 0;
 }
@@ -1151,7 +1178,7 @@ static void report(int status, const char *text)
 	struct object o;
 	size_t n;
 
-	if (json) {
+	if (messages.json) {
 		object_begin(&o, status < 0 ? "info" : "error");
 		object_text(&o, "message", text);
 		if (status > 0)
@@ -1167,32 +1194,35 @@ static void report(int status, const char *text)
 	write_text(STDERR_FILENO, line, n);
 }
 
+/* report_at(loudness, format, args): a line, if that is how loud we are. */
+static void report_at(int loudness, const char *format, va_list args)
+{
+	char text[1024];
+
+	if (messages.loudness < loudness)
+		return;
+	vsnprintf(text, sizeof(text), format, args);
+	report(-loudness, text);
+}
+
 /* say(format): one line about something that went wrong. */
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 {
-	char text[1024];
 	va_list args;
 
-	if (loudness < 0)
-		return;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	report_at(0, format, args);
 	va_end(args);
-	report(0, text);
 }
 
 /* tell(format): one line for -v about what happens. */
 __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
 {
-	char text[1024];
 	va_list args;
 
-	if (loudness < 1)
-		return;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	report_at(1, format, args);
 	va_end(args);
-	report(-1, text);
 }
 
 /* say_short(): what others may give back has run out, for why: said once. */
@@ -1207,11 +1237,18 @@ static void say_short(void)
 /* complain(): say why; the exit status that belongs to it. */
 static int complain(void)
 {
-	if (loudness >= 0)
+	if (messages.loudness >= 0)
 		report(why.status, why.text);
-	if (why.status == MISUSED && !json)
+	if (why.status == MISUSED && !messages.json)
 		say("try 'sockcat --help'");
 	return why.status;
+}
+
+/* thread_need(run, arg): thread_start; -1 with why. */
+static int thread_need(void *(*run)(void *), void *arg)
+{
+	return thread_start(run, arg, 0) < 0 ? fail("cannot start a thread:")
+					     : 0;
 }
 
 /*
@@ -1429,6 +1466,7 @@ struct target {
 
 enum { ADDR_TEXT = 160, PLACE_TEXT = 440 };
 
+/* addr_port(a): its port; 0 where there are none. */
 static int addr_port(const struct addr *a)
 {
 	if (a->sa.sa_family == AF_INET6)
@@ -1762,6 +1800,7 @@ static struct { /* every lookup, under its lock */
 	int running;
 } lookups = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* lookup_free(l): by whoever is the last to know of it. */
 static void lookup_free(struct lookup *l)
 {
 	if (l->done && l->code == 0)
@@ -1770,6 +1809,7 @@ static void lookup_free(struct lookup *l)
 	free(l);
 }
 
+/* lookup_run(l): the thread of a lookup. */
 static void *lookup_run(void *arg)
 {
 	struct lookup *l = arg;
@@ -1848,6 +1888,7 @@ static void lookup_keep(
 	}
 }
 
+/* lookup_failed(host, code, error): why, from what getaddrinfo(3) returned. */
 static int lookup_failed(const char *host, int code, int error)
 {
 	if (code == EAI_SYSTEM)
@@ -2008,11 +2049,13 @@ static struct block block_of(const struct addr *a, int bits)
 	return b;
 }
 
+/* block_order(a, b): as qsort(3) and bsearch(3) want it. */
 static int block_order(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct block));
 }
 
+/* blocks_add(l, what, b): one more; what: where it stands, for why. */
 static int blocks_add(struct blocks *l, const char *what, struct block b)
 {
 	size_t room = l->room > 0 ? 2 * l->room : 16;
@@ -2319,7 +2362,7 @@ static bool access_allows(struct access *a, const struct addr *peer, bool once)
 	struct addr who;
 	char text[ADDR_TEXT];
 	const char *verdict = NULL;
-	bool told = loudness < 1 && !json;
+	bool told = messages.loudness < 1 && !messages.json;
 
 	if (!a)
 		return true;
@@ -2333,7 +2376,7 @@ static bool access_allows(struct access *a, const struct addr *peer, bool once)
 	if (verdict && !told && once)
 		told = access_told(a, &who);
 	pthread_mutex_unlock(&a->lock);
-	if (verdict && !told && json) {
+	if (verdict && !told && messages.json) {
 		report_addr("refused", &who, "reason", verdict);
 	} else if (verdict && !told) {
 		tell("Connection refused from %s (%s)", addr_text(&who, text),
@@ -2437,6 +2480,7 @@ static int bind_named(int fd, const struct addr *a)
 	return result;
 }
 
+/* sock_set(fd, level, option, to, what): -1 with why; to below 0: leave it. */
 static int sock_set(int fd, int level, int option, int64_t to, const char *what)
 {
 	int n = (int)to;
@@ -2570,6 +2614,7 @@ static int sock_failure(int fd)
 	return poll(&p, 1, 0) > 0 && p.revents & POLLERR ? sock_error(fd) : 0;
 }
 
+/* sock_name(fd): its own address; all zero when it is no socket. */
 static struct addr sock_name(int fd)
 {
 	struct addr a = { .len = sizeof(a.un) };
@@ -2704,6 +2749,10 @@ struct race {
 	int which[ADDRESSES]; /* the address of each running attempt */
 };
 
+/*
+ * race_failed(r, which, error): the attempt at that address; why is that of the
+ * last one that failed.
+ */
 static void race_failed(struct race *r, int which, int error)
 {
 	const char *verb = r->prefs->probe ? "probe of" : "connect to";
@@ -2939,6 +2988,10 @@ static int unix_replace(const struct addr *a, int type)
 	return 0;
 }
 
+/*
+ * unix_bind(fd, a, type, mode): to a path, where a stale socket gives way;
+ * mode: its permissions from the start, -1: what umask(2) leaves.
+ */
 static int unix_bind(int fd, const struct addr *a, int type, int64_t mode)
 {
 	char text[ADDR_TEXT];
@@ -3076,6 +3129,7 @@ static int listeners_add(struct listeners *ls, const struct target *t,
 	return 0;
 }
 
+/* address_is_missing(): why: this machine does not have the address. */
 static bool address_is_missing(void)
 {
 	return why.error == EADDRNOTAVAIL || why.error == EAFNOSUPPORT;
@@ -3371,9 +3425,10 @@ static void listeners_tell(const struct listeners *ls, const struct target *t)
 	const char *verb = t->type == SOCK_DGRAM ? "Bound" : "Listening";
 	char text[2 * ADDR_TEXT], *line, *rest;
 
-	if (json)
+	if (messages.json)
 		listeners_report(ls, t);
-	for (int i = 0; i < ls->count && loudness > 0 && !json; i++) {
+	for (int i = 0;
+		i < ls->count && messages.loudness > 0 && !messages.json; i++) {
 		listener_text(ls->fd[i].fd, text);
 		text[strlen(text) - 1] = '\0';
 		for (line = text; line; line = rest) {
@@ -3395,9 +3450,9 @@ static void tell_accepted(const struct addr *peer)
 	char text[ADDR_TEXT];
 
 	addr_unmap(&shown);
-	if (json)
+	if (messages.json)
 		report_addr("accepted", &shown, NULL, "");
-	else if (loudness > 0)
+	else if (messages.loudness > 0)
 		tell("Connection received on %s", addr_text(&shown, text));
 }
 
@@ -3500,6 +3555,7 @@ static int accept_any(struct listeners *ls, int64_t deadline, struct addr *peer)
 	return fd;
 }
 
+/* listeners_unblock(ls): those that nobody else uses; see accept_any. */
 static void listeners_unblock(struct listeners *ls)
 {
 	for (int i = 0; i < ls->count && !ls->inherited; i++)
@@ -3666,6 +3722,7 @@ struct batch {
 	char bytes[BATCH][BUFFER_SIZE + 4096]; /* not all in one cache set */
 };
 
+/* batch_new(): NULL without memory. */
 static struct batch *batch_new(void)
 {
 	struct batch *b = (void *)buffer_new(sizeof(*b));
@@ -3948,6 +4005,7 @@ struct handshake {
 	int fd;
 };
 
+/* handshake_failed(h, status, reason): why, with both ends of the way. */
 static int handshake_failed(
 	const struct handshake *h, enum status status, const char *reason)
 {
@@ -4191,36 +4249,38 @@ static int persist(int64_t retry, int (*try)(void *, int64_t), void *arg)
 	return -1;
 }
 
+/* What dial_long tries again and again. */
 struct attempt {
 	const struct target *target;
 	const struct prefs *prefs;
 	int64_t wait; /* for each */
 	struct addr *peer;
+	int64_t took; /* the last of them */
 };
-
-static _Thread_local int64_t dialled; /* how long the last attempt took */
 
 static int attempt_run(void *arg, int64_t end)
 {
-	const struct attempt *a = arg;
+	struct attempt *a = arg;
 	int64_t start = now(), limit = after(a->wait);
 	int fd = dial_way(
 		a->target, a->prefs, limit < end ? limit : end, a->peer);
 
-	dialled = now() - start;
+	a->took = now() - start;
 	return fd;
 }
 
 /*
- * dial_long(t, p, wait, retry, peer): dial_way, each try for up to wait, again
- * and again for up to retry (0: once).
+ * dial_long(t, p, wait, retry, peer, took): dial_way, each try for up to wait,
+ * again and again for up to retry (0: once); took: how long the last one took.
  */
 static int dial_long(const struct target *t, const struct prefs *p,
-	int64_t wait, int64_t retry, struct addr *peer)
+	int64_t wait, int64_t retry, struct addr *peer, int64_t *took)
 {
-	struct attempt a = { t, p, wait, peer };
+	struct attempt a = { t, p, wait, peer, 0 };
+	int fd = persist(retry, attempt_run, &a);
 
-	return persist(retry, attempt_run, &a);
+	*took = a.took;
+	return fd;
 }
 
 /*
@@ -4299,7 +4359,7 @@ static ssize_t end_write(const struct end *e, const char *buf, size_t n)
 		return e->take(e->arg, buf, n) < 0 ? -1 : (ssize_t)n;
 	if (e->kind == DATAGRAM && e->gram)
 		return gram_send(e->fd, buf, n, e->gram, 0);
-	if (e->kind == CONSOLE && bar.interposed)
+	if (e->kind == CONSOLE && messages.interposed)
 		bar_end();
 	if (e->kind == CONSOLE || e->kind == PIPE)
 		return write(e->fd, buf, n);
@@ -4364,6 +4424,14 @@ static void stream_close(int fd, bool reset)
 	close(fd);
 }
 
+/* bytes_lost(what, place, reason, lost, status): what failed, and with them. */
+static int bytes_lost(const char *what, const char *place, const char *reason,
+	int64_t lost, enum status status)
+{
+	return fail_as(status, "%s %s failed: %s; %lld bytes not delivered",
+		what, place, reason, (long long)lost);
+}
+
 /* write_whole(fd, text, n): -1 with errno when not all of it is written. */
 static int write_whole(int fd, const char *text, size_t n)
 {
@@ -4402,7 +4470,15 @@ static bool in_background(int fd)
  *
  * A tap stands in one direction of a connection, between the read and the
  * write: it sees every byte, and may change, copy, pace or count them, or wait
- * for a certain text.  Where nobody asked for that there is none.
+ * for a certain text.  Where nobody asked for that there is none.  In turn:
+ *
+ *	tap_receive	copies what was read, takes telnet's commands out, and
+ *			counts and searches what is left
+ *	flow_lines	cuts it into lines; flow_hold keeps half ones
+ *	tap_encode	puts in the CR before LF, and doubles telnet's 0xFF
+ *	flow_pause	waits until it is due, for -i and --rate
+ *	tap_send	copies what is about to be written
+ *	tap_sent	knows when the next may be written
  */
 struct dump { /* where copies of the traffic go; for all connections */
 	pthread_mutex_t lock;
@@ -4804,6 +4880,7 @@ struct counters {
 	atomic_llong bytes[2], grams[2];
 };
 
+/* counters_add(c, way, n): a datagram of n bytes; c may be NULL. */
 static void counters_add(struct counters *c, int way, size_t n)
 {
 	if (!c)
@@ -4909,6 +4986,7 @@ static void sum_text(const struct sum *t, char text[ADDR_TEXT])
 			t->grams[RECEIVED], t->grams[SENT]);
 }
 
+/* object_sum(o, t): what is known of it, by the keys of sockcat.1. */
 static void object_sum(struct object *o, const struct sum *t)
 {
 	object_time(o, "seconds", t->span);
@@ -4933,7 +5011,7 @@ static void session_tell(
 	char name[ADDR_TEXT], text[ADDR_TEXT] = "";
 	struct object o;
 
-	if (json) {
+	if (messages.json) {
 		object_begin(&o, "closed");
 		object_addr(&o, &s->peer);
 		object_text(&o, "reason", reason);
@@ -4941,7 +5019,7 @@ static void session_tell(
 		object_end(&o, STDERR_FILENO);
 		return;
 	}
-	if (!watch.many || loudness < 1)
+	if (!watch.many || messages.loudness < 1)
 		return;
 	if (t->bytes_known)
 		sum_text(t, text);
@@ -5054,7 +5132,7 @@ static void watch_say(int status)
 	struct sum t;
 
 	watch_sum(&t);
-	if (!json) {
+	if (!messages.json) {
 		watch_line(&t);
 		return;
 	}
@@ -5085,7 +5163,7 @@ static void watch_end(int status)
 			session_tell(s, &own, "stopped");
 	}
 	pthread_mutex_unlock(&watch.lock);
-	if (watch.stats || json)
+	if (watch.stats || messages.json)
 		watch_say(status);
 }
 
@@ -5167,6 +5245,13 @@ _Noreturn static void *bar_run(void *arg)
  * Time limits cost nothing while data moves: a socket under a limit has a
  * timeout that makes a blocked call return every so often (sock_timeouts), and
  * only then the pump's tick looks whether anything has changed since.
+ *
+ * How a pump that waits is brought to its end by another thread:
+ *
+ *	it reads a stream	shutdown(2) of the reading side wakes it
+ *	it is polled		the end of its wake pipe, once all is read
+ *	it reads datagrams	stop is set, and shutdown(2) wakes it
+ *	it reads the console	nothing can wake it; it is left behind
  */
 struct flow {
 	struct end from, to;
@@ -5278,7 +5363,7 @@ static enum outcome flow_failed(enum outcome how)
 static enum outcome flow_write(struct flow *f, const char *buf, size_t n)
 {
 	size_t done = 0,
-	       most = f->tick && f->to.kind == STREAM ? SCRAP_SIZE : n;
+	       most = f->span > 0 && f->to.kind == STREAM ? SCRAP_SIZE : n;
 	ssize_t w;
 
 	do {
@@ -5419,7 +5504,20 @@ static enum outcome flow_step(
 		      : flow_write(f, buf, (size_t)*n);
 }
 
-/* How a pump moves bytes; picked once, by what its descriptors are. */
+/*
+ * How a pump moves bytes; picked once, by what its descriptors are:
+ *
+ *	from		to		way
+ *	pipe		anything	DIRECT		splice(2)
+ *	anything	pipe		DIRECT
+ *	regular file	socket		SEND_FILE	sendfile(2)
+ *	socket		socket, device	THROUGH		splice(2), our own pipe
+ *	datagrams	console		GATHER		recvmmsg(2), writev(2)
+ *	all else, and whatever has a tap
+ *					COPY		read(2), write(2)
+ *
+ * Where the kernel refuses in mid-stream it goes on with COPY.
+ */
 enum way {
 	COPY,      /* read and write */
 	DIRECT,    /* splice: one of them is a pipe */
@@ -5428,6 +5526,7 @@ enum way {
 	GATHER,    /* datagrams: all that wait in one write */
 };
 
+/* flow_way(f): the fastest way that its ends allow. */
 static enum way flow_way(const struct flow *f)
 {
 	const struct end *from = &f->from, *to = &f->to;
@@ -5479,19 +5578,19 @@ static enum outcome flow_flush(struct flow *f, enum outcome how)
  */
 static enum outcome flow_copy(struct flow *f)
 {
-	bool messages = f->from.kind == DATAGRAM;
-	size_t limit = messages  ? BUFFER_SIZE
+	bool grams = f->from.kind == DATAGRAM;
+	size_t limit = grams     ? BUFFER_SIZE
 		: f->to.most > 0 ? f->to.most
 				 : tap_portion(f->tap, CHUNK);
 	size_t size = limit < SMALL_SIZE ? limit : SMALL_SIZE;
-	bool at_once = messages || f->to.most > 0;
+	bool at_once = grams || f->to.most > 0;
 	char small[SMALL_SIZE], *large = at_once ? buffer_new(limit) : NULL;
 	enum outcome how = ENDED;
 	ssize_t n = 1;
 
 	if (at_once && !large)
 		return flow_failed(NOT_READ);
-	while (how == ENDED && (n > 0 || messages)) {
+	while (how == ENDED && (n > 0 || grams)) {
 		if (large && f->lean && flow_rests(f)) {
 			buffer_free(large, limit);
 			large = NULL;
@@ -5525,7 +5624,7 @@ static enum outcome flow_write_parts(struct flow *f, struct iovec *part, int n)
 			return ENDED;
 		part->iov_base = (char *)part->iov_base + done;
 		part->iov_len -= done;
-		if (bar.interposed)
+		if (messages.interposed)
 			bar_end();
 		w = writev(f->to.fd, part, n);
 		if (w > 0)
@@ -5849,6 +5948,10 @@ struct clock {
 	int64_t mark, since;
 };
 
+/*
+ * clock_passed(c, mark): whether mark is what it was for c's limit.  The first
+ * call starts the clock, and so does one after since was set to 0.
+ */
 static bool clock_passed(struct clock *c, int64_t mark)
 {
 	if (c->limit == NEVER)
@@ -6073,13 +6176,6 @@ static int64_t relay_undelivered(struct relay *r, int64_t patience)
 	return left + flow_held(r->rules->echo ? &r->down : &r->up);
 }
 
-static int bytes_lost(const char *what, const char *place, const char *reason,
-	int64_t lost, enum status status)
-{
-	return fail_as(status, "%s %s failed: %s; %lld bytes not delivered",
-		what, place, reason, (long long)lost);
-}
-
 /*
  * relay_patience(r, status): how long to wait for an acknowledgement: as the
  * limits say; and the exit status when that has passed.
@@ -6239,6 +6335,72 @@ static const char *relay_reason(const struct relay *r, int result)
 }
 
 /*
+ * relay_set(r, fd, type, gram, rules): the two directions.  -1 without the
+ * pipe that wakes the one from the peer.
+ */
+static int relay_set(struct relay *r, int fd, int type, struct gram *gram,
+	const struct rules *rules)
+{
+	struct end peer = { .kind = type == SOCK_STREAM ? STREAM : DATAGRAM,
+		.fd = fd,
+		.gram = gram,
+		.strict = rules->listening };
+	struct flow way = { .tick = relay_tick,
+		.session = r,
+		.span = tick_span(rules->wait, rules->idle, rules->quit),
+		.wake = -1 };
+
+	r->rules = rules;
+	r->fd = fd;
+	r->stream = type == SOCK_STREAM;
+	r->silence.limit = rules->wait;
+	r->idle.limit = rules->idle;
+	r->quit.limit = rules->quit;
+	pthread_mutex_init(&r->lock, NULL);
+	signal_init(&r->changed);
+	r->wake[0] = r->wake[1] = -1;
+	if ((rules->quit == 0 || rules->send_only) && pipe_new(r->wake) < 0)
+		return fail("cannot create a pipe:");
+	r->up = r->down = way;
+	r->up.tap = rules->out;
+	r->up.from = (struct end){ .kind = rules->send ? TEXT : CONSOLE,
+		.fd = STDIN_FILENO,
+		.text = rules->send };
+	r->up.to = peer;
+	r->up.to.most = r->stream ? 0 : DATAGRAM_OUT;
+	r->down.tap = rules->in;
+	r->down.wake = r->wake[0];
+	r->down.from = peer;
+	if (rules->send_only)
+		r->down.to =
+			(struct end){ .kind = SINK, .take = nothing_taken };
+	else if (rules->echo)
+		r->down.to = peer;
+	else
+		r->down.to =
+			(struct end){ .kind = CONSOLE, .fd = STDOUT_FILENO };
+	return 0;
+}
+
+/*
+ * relay_pace(r): how its socket is waited for: by poll(2) where a pipe must not
+ * be waited for in splice(2) or is to wake us, else by blocking calls, which
+ * under a limit return every so often.
+ */
+static void relay_pace(struct relay *r)
+{
+	bool pipes = r->stream &&
+		(flow_way(&r->up) == DIRECT || flow_way(&r->down) == DIRECT);
+
+	r->up.polled = r->down.polled = r->wake[0] >= 0 || pipes ||
+		(fcntl(r->fd, F_GETFL) & O_NONBLOCK);
+	if (r->up.polled)
+		(void)fcntl(r->fd, F_SETFL, O_NONBLOCK);
+	else if (r->up.span > 0)
+		sock_timeouts(r->fd, r->up.span);
+}
+
+/*
  * relay_run(r, fd, type, gram, rules): between the console and a connected
  * socket, or the peer of gram; an echo is a relay of the peer to itself.  0
  * when all is delivered, else -1.  The thread that reads the console cannot be
@@ -6247,63 +6409,18 @@ static const char *relay_reason(const struct relay *r, int result)
 static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	const struct rules *rules)
 {
-	struct end console = { .kind = rules->send ? TEXT : CONSOLE,
-		.fd = STDIN_FILENO,
-		.text = rules->send };
-	struct end peer = { .kind = type == SOCK_STREAM ? STREAM : DATAGRAM,
-		.fd = fd,
-		.gram = gram,
-		.strict = rules->listening };
-	struct end sink = { .kind = SINK, .take = nothing_taken };
-	struct end target = peer;
 	enum outcome down;
 	struct why reason;
 	char lack[ADDR_TEXT];
-	int64_t span;
 
-	r->rules = rules;
-	r->fd = fd;
-	r->stream = type == SOCK_STREAM;
-	pthread_mutex_init(&r->lock, NULL);
-	signal_init(&r->changed);
-	r->silence.limit = rules->wait;
-	r->idle.limit = rules->idle;
-	r->quit.limit = rules->quit;
-	target.most = r->stream ? 0 : DATAGRAM_OUT;
-	r->up = (struct flow){ .from = console,
-		.to = target,
-		.tick = relay_tick,
-		.session = r,
-		.tap = rules->out };
-	console = (struct end){ .kind = CONSOLE, .fd = STDOUT_FILENO };
-	r->down = (struct flow){ .from = peer,
-		.to = rules->send_only ? sink
-			: rules->echo  ? peer
-				       : console,
-		.tick = relay_tick,
-		.session = r,
-		.tap = rules->in };
+	if (relay_set(r, fd, type, gram, rules) < 0)
+		return -1;
+	relay_pace(r);
 	relay_count(r);
-	span = tick_span(rules->wait, rules->idle, rules->quit);
-	r->wake[0] = r->wake[1] = -1;
-	if ((rules->quit == 0 || rules->send_only) && pipe_new(r->wake) < 0)
-		return fail("cannot create a pipe:");
-	r->up.span = r->down.span = span;
-	r->up.wake = -1;
-	r->down.wake = r->wake[0];
-	r->up.polled = r->down.polled = r->wake[0] >= 0 ||
-		(fcntl(fd, F_GETFL) & O_NONBLOCK) ||
-		(r->stream &&
-			(flow_way(&r->up) == DIRECT ||
-				flow_way(&r->down) == DIRECT));
-	if (r->up.polled)
-		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
-	else if (span > 0)
-		sock_timeouts(fd, span);
 	if (!rules->recv_only && !rules->echo) {
 		r->up_state = RUNNING;
-		if (thread_start(relay_up, r, 0) < 0)
-			return fail("cannot start a thread:");
+		if (thread_need(relay_up, r) < 0)
+			return -1;
 	}
 	down = pump(&r->down);
 	reason = why;
@@ -6320,6 +6437,16 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
  * A way at rest needs no thread where the system can wait for many: a keeper
  * has it, which carries what is small and never waits.  A bulk, a reader that
  * is slow, or an end that has to be watched gets a thread until that is over.
+ * What is true of a way, by its marks under the lock:
+ *
+ *	kept		the keeper's set tells of it; no thread has it
+ *	kept, wanting	it should have a thread, and there was none yet
+ *	neither		bridge_move has it, on a thread
+ *	ended		nothing more comes: that is passed on; now its
+ *			stream is watched for a reset
+ *	over		nobody has it any more
+ *
+ * Whoever makes the second way over owns the bridge (bridge_over says so).
  */
 struct bridge {
 	int fd[2];
@@ -6580,6 +6707,7 @@ static void bridge_move(struct bridge *b, int i)
 		b->done(b);
 }
 
+/* bridge_forth(b), bridge_back(b): the threads of the two ways. */
 static void *bridge_forth(void *arg)
 {
 	bridge_move(arg, 0);
@@ -6678,6 +6806,7 @@ static bool keeper_release(struct bridge *b, int i)
 	return true;
 }
 
+/* keeper_farewell(b): a thread for the last of b, which may have to wait. */
 static void *keeper_farewell(void *arg)
 {
 	struct bridge *b = arg;
@@ -6704,7 +6833,8 @@ static bool keeper_over(struct bridge *b, int i, enum outcome how)
 		b->over[!i] = true;
 	}
 	clean = b->over[!i] && how == ENDED && !b->broken &&
-		flow_held(&b->way[!i]) == 0 && loudness < 1 && !json;
+		flow_held(&b->way[!i]) == 0 && messages.loudness < 1 &&
+		!messages.json;
 	pthread_mutex_unlock(&b->lock);
 	if (!clean)
 		set_remove(b->keeper, b->fd[i]);
@@ -6855,6 +6985,7 @@ struct keepers { /* one for each processor, started when first wanted */
 	int set[KEEPERS];
 };
 
+/* keepers_start(k): as many as can be had, maybe none; with the lock held. */
 static void keepers_start(struct keepers *k)
 {
 	int n = processors(), set;
@@ -6939,6 +7070,7 @@ struct variables {
 	char text[VARIABLES][ADDR_TEXT + 24];
 };
 
+/* variable_add(v, kind, name, value): KINDNAME=value. */
 static void variable_add(struct variables *v, const char *kind,
 	const char *name, const char *value)
 {
@@ -6946,6 +7078,7 @@ static void variable_add(struct variables *v, const char *kind,
 		value);
 }
 
+/* variables_end(v, kind, side, a): one end of it, LOCAL or REMOTE. */
 static void variables_end(struct variables *v, const char *kind,
 	const char *side, const struct addr *a)
 {
@@ -7290,8 +7423,8 @@ static int command_serve(struct command *c, int fd, bool reset,
 		lost = stream_settle(fd, farewell, fin);
 	}
 	if (lost > 0)
-		fail("connection to %s failed: %s; %lld bytes not delivered",
-			place, strerror(errno), (long long)lost);
+		bytes_lost(
+			"connection to", place, strerror(errno), lost, FAILED);
 	session_end(session, lost > 0 ? "failed" : "ended");
 	stream_close(fd, reset);
 	return lost > 0 ? -1 : 0;
@@ -7343,9 +7476,8 @@ static int command_bridged(struct command *c, int fd, int own, struct job *back,
 	if (result == 0 && !b.broken)
 		lost = stream_settle(fd, farewell, true);
 	if (lost > 0)
-		result = fail("connection to %s failed: %s; %lld bytes not "
-			      "delivered",
-			place, strerror(errno), (long long)lost);
+		result = bytes_lost(
+			"connection to", place, strerror(errno), lost, FAILED);
 	session_end(session, bridge_reason(&b, result));
 	stream_close(fd, b.broken);
 	return result;
@@ -7359,6 +7491,12 @@ static int command_bridged(struct command *c, int fd, int own, struct job *back,
  * and goes back to wait unless enough do.  No queue, no hand-off, no thread
  * started per connection.  Who lacks what its peer needs counts as one that
  * waits: so the peers to come stay in the backlog, and threads are left.
+ *
+ * Where the peers are limited, a worker takes a place before it accepts and
+ * gives it back with its peer (server_leave); who finds none waits, and so does
+ * the next peer in the backlog.  A server stops when its last peer has come, or
+ * at the word to drain: then its doors close, and it is over when all peers
+ * have gone.
  */
 enum { SERVING = 1 };
 
@@ -7545,6 +7683,10 @@ static bool door_return(struct door *d)
 	return wanted;
 }
 
+/*
+ * worker(door): accept, serve, and again, until enough others wait at the door
+ * or the server has stopped.
+ */
 static void *worker(void *arg)
 {
 	struct door *d = arg;
@@ -7695,6 +7837,15 @@ static int server_stay(struct server *s)
  *
  * In a hub all hear and tell one room.  When a listener relays for several
  * peers there are two: the console tells the peers one and hears the other.
+ *
+ * Of a member, as the room sees it:
+ *
+ *	at == head	keeps up: the next message goes out at once
+ *	lags		the courier catches it up when it can be written to
+ *	owed		... and how long the others have waited for that
+ *	ended		its peer says no more, but hears on
+ *	fin		it got our FIN: there is nothing more to hear
+ *	gone		a write failed, or it was evicted: its thread leaves
  */
 enum { PADDING, CONSOLE_ID }; /* the first ids; peers have those after */
 
@@ -7751,6 +7902,7 @@ struct room {
 	int wake[2]; /* a pipe that interrupts the courier */
 };
 
+/* record_at(r, at): the record there; at counts bytes from the first ever. */
 static struct record *record_at(struct room *r, uint64_t at)
 {
 	return (struct record *)(void *)(r->ring + at % RING_SIZE);
@@ -7768,6 +7920,7 @@ static uint64_t record_next(struct room *r, uint64_t at)
 	return at + record_room(record_at(r, at)->size);
 }
 
+/* room_init(r): an empty room; -1 without memory or a pipe. */
 static int room_init(struct room *r)
 {
 	memset(r, 0, sizeof(*r));
@@ -8195,6 +8348,10 @@ static void room_join(struct room *r, struct member *m)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/*
+ * room_leave(r, m): m hears and says no more; what it should have heard is
+ * lost, and said to be, unless it had ended before.
+ */
 static void room_leave(struct room *r, struct member *m)
 {
 	struct member **p = &r->members;
@@ -8479,7 +8636,12 @@ static void chat_leave(struct chat **c)
  *
  * Datagrams of many peers on one socket: a loop that gives each message its
  * peer.  Peers are the addresses heard from, remembered while they are not
- * silent for too long.
+ * silent for too long.  What becomes of a message is the user's:
+ *
+ *	-lue		goes back, all that came at once in one call
+ *	-luk		is noted (peers) and written to standard output
+ *	-lub		... and sent to all other peers
+ *	-luc, --forward	goes to the link of its peer
  */
 enum { PEER_BUCKETS = 256 };
 
@@ -8518,6 +8680,7 @@ struct port {
 	int64_t hasty; /* until when no answer is waited for */
 };
 
+/* peer_hash(a): the bucket of a peer. */
 static unsigned int peer_hash(const struct addr *a)
 {
 	const unsigned char *p = (const unsigned char *)&a->sa;
@@ -9430,8 +9593,9 @@ static void taps_open(const struct options *o, struct tap t[2],
 	*in = tap_open(&t[0], &from, name, *out);
 }
 
-/* report_connected(t, peer): for --json. */
-static void report_connected(const struct target *t, const struct addr *peer)
+/* report_connected(t, peer, took): for --json; took: to connect, in ns. */
+static void report_connected(
+	const struct target *t, const struct addr *peer, int64_t took)
 {
 	struct object o;
 
@@ -9442,20 +9606,21 @@ static void report_connected(const struct target *t, const struct addr *peer)
 	if (peer->len == 0) /* only the proxy knows */
 		object_number(&o, "port", t->port);
 	object_text(&o, "protocol", target_kind(t));
-	object_time(&o, "seconds", dialled);
+	object_time(&o, "seconds", took);
 	object_end(&o, STDERR_FILENO);
 }
 
-/* tell_connected(t, peer): nc.openbsd's sentence. */
-static void tell_connected(const struct target *t, const struct addr *peer)
+/* tell_connected(t, peer, took): nc.openbsd's sentence. */
+static void tell_connected(
+	const struct target *t, const struct addr *peer, int64_t took)
 {
 	char host[ADDR_TEXT], named[PLACE_TEXT], name[32];
 	const char *kind = target_kind(t);
 	int port = peer->len > 0 ? addr_port(peer) : t->port;
 
-	if (json)
-		report_connected(t, peer);
-	if (loudness < 1 || json)
+	if (messages.json)
+		report_connected(t, peer, took);
+	if (messages.loudness < 1 || messages.json)
 		return;
 	addr_host(peer, host);
 	if (t->path) {
@@ -9586,6 +9751,7 @@ static int access_reload(struct access *a)
 	return 0;
 }
 
+/* hangup_set(set): SIGHUP alone. */
 static void hangup_set(sigset_t *set)
 {
 	sigemptyset(set);
@@ -9618,9 +9784,7 @@ static int access_open(const struct options *o, struct access **to)
 	*to = &lists;
 	if (access_load(&lists, after(o->wait)) < 0)
 		return -1;
-	return thread_start(access_run, &lists, 0) < 0
-		? fail("cannot start a thread:")
-		: 0;
+	return thread_need(access_run, &lists);
 }
 
 /*
@@ -9705,13 +9869,15 @@ static int hear_one(
 /* reach_one(o, peer): a client's connection. */
 static int reach_one(const struct options *o, struct addr *peer)
 {
-	int fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, peer);
+	int64_t took;
+	int fd = dial_long(
+		&o->target, &o->prefs, o->wait, o->retry, peer, &took);
 	size_t n = strlen(why.text);
 
 	if (fd >= 0)
-		add(&watch.connected, dialled);
+		add(&watch.connected, took);
 	if (fd >= 0 && !o->udp)
-		tell_connected(&o->target, peer);
+		tell_connected(&o->target, peer, took);
 	if (fd < 0 && o->udp && !o->unixsock && !o->hub && why.error == EACCES)
 		snprintf(why.text + n, sizeof(why.text) - n,
 			" (-b allows broadcast addresses)");
@@ -9763,6 +9929,7 @@ struct echo {
 	int fd;
 };
 
+/* echo_tick(e): whether its peer has been silent for too long. */
 static bool echo_tick(void *arg)
 {
 	struct echo *e = arg;
@@ -9869,10 +10036,8 @@ static int ports_run(const struct options *o, struct listeners *ls,
 			sock_timeouts(
 				ls->fd[i].fd, tick_span(limit, NEVER, NEVER));
 		}
-		if (i < last && thread_start(port_thread, &ports[i], 0) < 0) {
-			fail("cannot start a thread:");
+		if (i < last && thread_need(port_thread, &ports[i]) < 0)
 			return complain();
-		}
 	}
 	if (port_run(&ports[last]) < 0)
 		return complain();
@@ -9925,6 +10090,7 @@ static int mode_echo(const struct options *o)
 	return serve_peers(o, &s);
 }
 
+/* mode_echo_one(o): a listener's echo for one peer; datagrams are of many. */
 static int mode_echo_one(const struct options *o)
 {
 	return o->udp ? mode_echo(o) : mode_one(o);
@@ -9948,6 +10114,52 @@ static const char *member_reason(struct member *m, enum outcome how)
 		: m->gone || how == NOT_READ ? "reset"
 		: how == STOPPED || (m->flow.tick && m->flow.tick(m)) ? "silent"
 								      : "ended";
+}
+
+/* hub_flow(h, m, chat): what m's peer sends, to the room, maybe as a chat. */
+static void hub_flow(struct hub *h, struct member *m, struct chat *chat)
+{
+	const struct options *o = h->o;
+
+	m->flow.from = (struct end){ .kind = STREAM, .fd = m->fd };
+	m->flow.to = (struct end){ .kind = SINK,
+		.arg = chat ? (void *)chat : m,
+		.take = chat           ? chat_take
+			: o->send_only ? nothing_taken
+				       : member_take };
+	m->flow.session = m;
+	m->flow.lean = true;
+	m->silence.limit = o->idle;
+	if (o->idle == NEVER)
+		return;
+	m->flow.tick = member_tick;
+	m->flow.span = tick_span(o->idle, NEVER, NEVER);
+	sock_timeouts(m->fd, m->flow.span);
+}
+
+/*
+ * hub_pump(h, m, chat): m in the room: until its peer has ended and, unless it
+ * leaves with that, is gone.
+ */
+static enum outcome hub_pump(struct hub *h, struct member *m, struct chat *chat,
+	const struct addr *peer)
+{
+	enum outcome how;
+
+	room_join(&h->peers, m);
+	if (chat)
+		chat_join(chat, m, peer);
+	how = pump(&m->flow);
+	if (how == ENDED && !h->leave_at_end) {
+		member_end(m);
+		chat_leave(&chat);
+		member_stay(m);
+	}
+	m->broken = how == NOT_READ;
+	room_leave(&h->peers, m);
+	chat_leave(&chat);
+	room_rest(&h->peers);
+	return how;
 }
 
 /* hub_service(d, fd, peer): a peer joins, posts, and leaves. */
@@ -9977,35 +10189,10 @@ static int hub_service(struct door *d, int fd, const struct addr *peer)
 	}
 	target_place(&anyone, peer, m.place);
 	m.hush.limit = SECOND;
-	m.silence.limit = o->idle;
-	m.flow.from = (struct end){ .kind = STREAM, .fd = fd };
-	m.flow.to = (struct end){ .kind = SINK,
-		.arg = chat ? (void *)chat : &m,
-		.take = chat           ? chat_take
-			: o->send_only ? nothing_taken
-				       : member_take };
-	m.flow.session = &m;
-	m.flow.lean = true;
+	hub_flow(h, &m, chat);
 	shape.lines = o->lines && !chat;
 	m.flow.tap = tap_open(&tap, &shape, tap_name(o, peer, text), NULL);
-	if (o->idle < NEVER) {
-		m.flow.tick = member_tick;
-		m.flow.span = tick_span(o->idle, NEVER, NEVER);
-		sock_timeouts(fd, m.flow.span);
-	}
-	room_join(&h->peers, &m);
-	if (chat)
-		chat_join(chat, &m, peer);
-	how = pump(&m.flow);
-	if (how == ENDED && !h->leave_at_end) {
-		member_end(&m);
-		chat_leave(&chat);
-		member_stay(&m);
-	}
-	m.broken = how == NOT_READ;
-	room_leave(&h->peers, &m);
-	chat_leave(&chat);
-	room_rest(&h->peers);
+	how = hub_pump(h, &m, chat, peer);
 	if (!m.gone && !m.fin && !o->reset)
 		m.fin = shutdown(fd, SHUT_WR) == 0;
 	if (!m.gone && how != NOT_READ)
@@ -10086,12 +10273,10 @@ static int hub_run(const struct options *o)
 	if (room_init(&h.peers) < 0 || room_init(&h.console) < 0)
 		return complain();
 	room_join(h.self.hears, &h.self);
-	if (thread_start(hub_output, &h, 0) < 0 ||
-		thread_start(room_courier, &h.peers, 0) < 0 ||
-		(!o->recv_only && thread_start(hub_input, &h, 0) < 0)) {
-		fail("cannot start a thread:");
+	if (thread_need(hub_output, &h) < 0 ||
+		thread_need(room_courier, &h.peers) < 0 ||
+		(!o->recv_only && thread_need(hub_input, &h) < 0))
 		return complain();
-	}
 	status = serve_peers(o, &s);
 	room_flush(h.self.hears, &h.self);
 	return status;
@@ -10181,13 +10366,12 @@ static int grams_run(const struct options *o)
 	g.peers.memory = o->idle < NEVER ? o->idle : remembered;
 	if (open_listeners(o, &ls) < 0)
 		return complain();
-	if (!o->recv_only && thread_start(grams_input, &g, 0) < 0) {
-		fail("cannot start a thread:");
+	if (!o->recv_only && thread_need(grams_input, &g) < 0)
 		return complain();
-	}
 	return ports_run(o, &ls, &g.peers, grams_heard, NULL);
 }
 
+/* mode_many(o): -lk, -lb and --chat. */
 static int mode_many(const struct options *o)
 {
 	return o->udp ? grams_run(o) : hub_run(o);
@@ -10316,7 +10500,7 @@ static void scan_failed(struct scan *s, int port, enum found found)
 		s->last = why;
 		s->last_port = port;
 	}
-	if (loudness > 0 && found != ASKED) {
+	if (messages.loudness > 0 && found != ASKED) {
 		free(s->said[port]);
 		s->said[port] = strdup(why.text);
 	}
@@ -10338,6 +10522,7 @@ static void scan_note(struct scan *s, int port, enum found found, int which)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* scan_work(s): a worker: port after port. */
 static void *scan_work(void *arg)
 {
 	struct scan *s = arg;
@@ -10388,14 +10573,14 @@ static void scan_say(const struct scan *s, int port)
 
 	addr_set_port(&a, port);
 	t.port = port;
-	if (s->found[port] == OPEN && !json)
-		tell_connected(&t, &a);
+	if (s->found[port] == OPEN && !messages.json)
+		tell_connected(&t, &a, 0);
 	else if (s->said[port])
 		say("%s", s->said[port]);
 	if (s->found[port] != OPEN && !(s->found[port] == MUTE && s->o->udp))
 		return;
 	service_name(&t, port, name);
-	if (json) {
+	if (messages.json) {
 		scan_report(s, &t, &a, name);
 		return;
 	}
@@ -10565,15 +10750,16 @@ static int mode_scan(const struct options *o)
 static int mode_zero(const struct options *o)
 {
 	struct addr peer;
+	int64_t took;
 	int fd;
 
 	if (o->ports)
 		return mode_scan(o);
-	fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, &peer);
+	fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, &peer, &took);
 	if (fd < 0)
 		return complain();
 	stream_close(fd, o->reset);
-	tell_connected(&o->target, &peer);
+	tell_connected(&o->target, &peer, took);
 	return DONE;
 }
 
@@ -10768,6 +10954,7 @@ static int command_session(const struct options *o, struct door *d, int fd,
 	return limited && result == 0 ? silent_too_long(o, place) : result;
 }
 
+/* command_service(d, fd, peer): the command for one of many. */
 static int command_service(struct door *d, int fd, const struct addr *peer)
 {
 	int status;
@@ -10810,7 +10997,9 @@ static int forward_gram(struct links *all, struct link *l, int ends[2])
 {
 	const struct options *o = all->arg;
 	struct addr target;
-	int fd = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &target);
+	int64_t took;
+	int fd = dial_long(
+		&o->onward, &o->prefs, o->wait, o->retry, &target, &took);
 
 	if (fd >= 0 && !sock_is_connected(fd))
 		l->group.peer = target;
@@ -10845,8 +11034,7 @@ static int forward_broken(
 		tell("Connection to %s failed: %s", place, b->why.text);
 		return 0;
 	}
-	return fail("connection to %s failed: %s; %lld bytes not delivered",
-		place, b->why.text, held);
+	return bytes_lost("connection to", place, b->why.text, held, FAILED);
 }
 
 struct forward {              /* a peer and its target */
@@ -10918,9 +11106,8 @@ static int forward_end(struct forward *f)
 		return silent_too_long(o, place);
 	return lost == 0
 		? 0
-		: fail("connection to %s failed: %s; %lld bytes not delivered",
-			  place, strerror(held > 0 ? EPIPE : errno),
-			  (long long)lost);
+		: bytes_lost("connection to", place,
+			  strerror(held > 0 ? EPIPE : errno), lost, FAILED);
 }
 
 /*
@@ -10931,17 +11118,19 @@ static int forward_open(struct forward *f, int fd)
 {
 	const struct options *o = f->options;
 	struct bridge *b = &f->bridge;
+	int64_t took;
 	int other;
 
 	session_begin(&f->session, fd, &f->peer);
-	other = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &f->target);
+	other = dial_long(
+		&o->onward, &o->prefs, o->wait, o->retry, &f->target, &took);
 	if (other < 0) {
 		pool_release(f->back);
 		session_end(&f->session, "failed");
 		stream_close(fd, true);
 		return -1;
 	}
-	tell_connected(&o->onward, &f->target);
+	tell_connected(&o->onward, &f->target, took);
 	b->session = &f->session;
 	bridge_open(b, fd, other, silence_limit(o), false);
 	return 0;
@@ -10982,6 +11171,10 @@ static int forward_run(struct forward *f)
 	return forward_close(f, bridge_run(&f->bridge, back) == 0);
 }
 
+/*
+ * forward_service(d, fd, peer): one of many; mostly a keeper has it from then
+ * on, else it is moved here, to its end.
+ */
 static int forward_service(struct door *d, int fd, const struct addr *peer)
 {
 	struct forward *f;
@@ -11051,11 +11244,13 @@ enum mode_id {
 	MODES
 };
 
-static const struct mode {
+struct mode {
 	const char *name;   /* heading of the matrix in the manual */
 	const char *phrase; /* "... makes no sense" */
 	int (*run)(const struct options *);
-} modes[MODES] = {
+};
+
+static const struct mode modes[MODES] = {
 	[CONNECT] = { "connect", "without -l", mode_connect },
 	[LISTEN] = { "-l", "with -l without -k", mode_one },
 	[KEEP] = { "-lk", "with -lk", mode_many },
@@ -11118,6 +11313,11 @@ struct option_spec {
 	int64_t min, max; /* of numbers; for flags min is the value */
 };
 
+/*
+ * What the rows of the table do with an option and its argument: set_NAME(o,
+ * spec, what, arg), where what is how the option was written, for messages; -1
+ * with why when arg is not right.
+ */
 static void *option_at(struct options *o, const struct option_spec *spec)
 {
 	return (char *)o + spec->at;
@@ -11189,11 +11389,14 @@ static int set_quit(struct options *o, const struct option_spec *spec,
 	return 0;
 }
 
+/* set_loudness: each -v is one more, and ends --quiet; that ends all -v. */
 static int set_loudness(struct options *o, const struct option_spec *spec,
 	const char *what, const char *arg)
 {
 	(void)o, (void)what, (void)arg;
-	loudness = spec->min < 0 ? -1 : loudness < 0 ? 1 : loudness + 1;
+	messages.loudness = spec->min < 0 ? -1
+		: messages.loudness < 0   ? 1
+					  : messages.loudness + 1;
 	return 0;
 }
 
@@ -11201,7 +11404,7 @@ static int set_json(struct options *o, const struct option_spec *spec,
 	const char *what, const char *arg)
 {
 	(void)o, (void)spec, (void)what, (void)arg;
-	json = true;
+	messages.json = true;
 	return 0;
 }
 
@@ -11642,6 +11845,7 @@ static int option_refused(const struct option_spec *spec, const char *text,
 		*advice(text) ? "; " : "", advice(text));
 }
 
+/* spec_named(name): the row of that long name; -1: none. */
 static int spec_named(const char *name)
 {
 	for (int i = 0; i < SPECS; i++)
@@ -11650,6 +11854,7 @@ static int spec_named(const char *name)
 	return -1;
 }
 
+/* is_standard_error(name): what -o and --hex-dump call it. */
 static bool is_standard_error(const char *name)
 {
 	return name && strcmp(name, "-") == 0;
@@ -12260,7 +12465,7 @@ static void print_help(FILE *out)
 	      "1M, 2G.  Examples:\n"
 	      "  sockcat -lke 4000                      an echo service\n"
 	      "  sockcat -l 4000 >file                  receive a file ...\n"
-	      "  sockcat -N host 4000 <file             ... and send it\n"
+	      "  sockcat host 4000 <file                ... and send it\n"
 	      "  sockcat -lk --forward db:5432 5432     hand connections on\n"
 	      "  sockcat -z --retry 30 db 5432 && run   wait for a port\n"
 	      "All of it is explained in the manual: man sockcat\n",
@@ -12285,6 +12490,10 @@ static int print_and_flush(const struct given *g)
 
 /*
  * ---- main -----------------------------------------------------------------
+ *
+ * What a process needs before its mode runs, in this order: its descriptors,
+ * its limits, what it may do later; then the threads: for signals, for the bar,
+ * for --max-time.
  */
 
 /* open_standard(): no socket shall become descriptor 0, 1 or 2. */
@@ -12322,8 +12531,8 @@ static void *drain_run(void *arg)
 static void drain_begin(const struct options *o, int stop)
 {
 	close(stop);
-	if (thread_start(drain_run, (void *)(uintptr_t)&o->drain, 0) < 0)
-		say("cannot start a thread: %s", strerror(errno));
+	if (thread_need(drain_run, (void *)(uintptr_t)&o->drain) < 0)
+		complain();
 }
 
 /* What the thread that waits for signals looks after. */
@@ -12370,22 +12579,20 @@ static void watch_start(const struct options *o)
 
 	watch.many = o->keep;
 	watch.stats = o->stats;
-	watch.wanted = o->stats || o->progress || (json && !o->zero) ||
-		(o->keep && loudness > 0);
+	watch.wanted = o->stats || o->progress || (messages.json && !o->zero) ||
+		(o->keep && messages.loudness > 0);
 	if (sends && fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
 		(at = lseek(STDIN_FILENO, 0, SEEK_CUR)) >= 0)
 		watch.size = st.st_size - at;
-	bar.interposed =
+	messages.interposed =
 		o->progress && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
 }
 
 /* bar_start(o): the thread of --progress, if it is wanted. */
 static int bar_start(const struct options *o)
 {
-	if (!o->progress || !isatty(STDERR_FILENO) ||
-		thread_start(bar_run, NULL, 0) == 0)
-		return 0;
-	return fail("cannot start a thread:");
+	return o->progress && isatty(STDERR_FILENO) ? thread_need(bar_run, NULL)
+						    : 0;
 }
 
 /*
@@ -12397,7 +12604,7 @@ static int guard_start(struct options *o)
 	static struct guard g;
 	int ends[2] = { -1, -1 };
 
-	bool watched = o->stats || o->progress || json;
+	bool watched = o->stats || o->progress || messages.json;
 
 	if (!o->unixsock && !o->port_file && !o->command && o->drain == 0 &&
 		!watched)
@@ -12410,9 +12617,7 @@ static int guard_start(struct options *o)
 	if (watched)
 		watch_signals(&g.set);
 	pthread_sigmask(SIG_BLOCK, &g.set, NULL);
-	return thread_start(guard_run, &g, 0) < 0
-		? fail("cannot start a thread:")
-		: 0;
+	return thread_need(guard_run, &g);
 }
 
 /* is_looked_up(t): its addresses will be asked for by name. */
@@ -12476,7 +12681,7 @@ static void give_up(const struct options *o)
 
 	if (o->command || o->no_sandbox)
 		return;
-	if (loudness > 0 || o->ports)
+	if (messages.loudness > 0 || o->ports)
 		service_name(&o->target, 1, name);
 	if (o->hex_dump)
 		tzset();
@@ -12549,6 +12754,7 @@ static int background_start(struct options *o)
 	return 0;
 }
 
+/* raise_descriptor_limit(): as far as we may; commands get the old one back. */
 static void raise_descriptor_limit(void)
 {
 	struct rlimit limit;
@@ -12606,9 +12812,7 @@ static int prepare(struct options *o)
 	watch_start(o);
 	if (guard_start(o) < 0 || bar_start(o) < 0)
 		return -1;
-	if (o->max_time < NEVER && thread_start(max_time_run, o, 0) < 0)
-		return fail("cannot start a thread:");
-	return 0;
+	return o->max_time < NEVER ? thread_need(max_time_run, o) : 0;
 }
 
 int main(int argc, char **argv)

@@ -6,15 +6,6 @@
 # shellcheck disable=SC2154 # python, status: the helpers set them
 load helpers
 
-setup_file() {
-	if command -v "${CC:-cc}" >/dev/null; then
-		"${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Wshadow \
-			-pthread "$BATS_TEST_DIRNAME/unit.c" \
-			-o "$BATS_FILE_TMPDIR/unit" \
-			>"$BATS_FILE_TMPDIR/cc.log" 2>&1 || :
-	fi
-}
-
 # try ARGS...: the program with no input; sets status, and leaves what it
 # wrote in $T/out and $T/err.
 try() {
@@ -93,19 +84,6 @@ listener.bind(("127.0.0.1", int(sys.argv[1])))
 listener.listen()
 listener.set_inheritable(True)
 os.execv(sys.argv[2], sys.argv[2:])' "$@"
-}
-
-@test "unit tests" {
-	need "${CC:-cc}"
-	[ ! -s "$BATS_FILE_TMPDIR/cc.log" ] || {
-		cat "$BATS_FILE_TMPDIR/cc.log" >&2
-		fail "the unit tests do not compile without a warning"
-	}
-	"$BATS_FILE_TMPDIR/unit" >"$T/tap" || {
-		grep -aB 2 '^not ok' "$T/tap" >&2
-		fail "a unit test failed"
-	}
-	grep -q '^1\.\.[1-9]' "$T/tap"
 }
 
 @test "numbers are parsed whole and checked: ports" {
