@@ -264,23 +264,24 @@ sys.exit(tried > len(jobs) or tried < 20)' "$SOCKCAT" "$PORT" "$T"
 	(($(grep -c '^sockcat: ' "$T/srv.err") <= 1))
 }
 
-# scarce CROWD... -- ARGS...: a listener with these arguments that may have 10
-# threads and processes serves 500 clients, or as the arguments for the crowd
-# say; afterwards it has no more than before.
+# scarce LIMIT CROWD... -- ARGS...: a listener with these arguments that may
+# have LIMIT threads and processes serves 500 clients, or as the arguments for
+# the crowd say; afterwards it has no more than before.
 scarce() {
-	local crowd=()
+	local limit=$1 crowd=()
+	shift
 
 	while [ "$1" != -- ]; do
 		crowd+=("$1")
 		shift
 	done
 	shift
-	starved 10 "$@" 127.0.0.1 0
+	starved "$limit" "$@" 127.0.0.1 0
 	crowd --clients 500 --bytes 100 --limit 90 "${crowd[@]}" "$PORT" \
 		>"$T/crowd" || wrong "$*: $(<"$T/crowd")"
 	(($(grep -c '^sockcat: ' "$T/srv.err") <= 1)) ||
 		wrong "$*: $(grep '^sockcat: ' "$T/srv.err")"
-	wait_for 10 no_more threads 9 || wrong "$*: $(threads srv) threads"
+	wait_for 10 no_more threads 10 || wrong "$*: $(threads srv) threads"
 	wait_for 10 no_more open_files 16 ||
 		wrong "$*: $(open_files srv) descriptors"
 	stop srv
@@ -291,12 +292,12 @@ scarce() {
 	need_bulk
 	listen target -ke 127.0.0.1 0
 	set -- --forward "127.0.0.1:$PORT"
-	scarce -- -k --exec cat
-	scarce -- -k --idle-timeout 60 --exec cat
-	scarce -- -k "$@"
-	scarce --clients 50 --bytes 1000000 -- -k "$@"
-	scarce -- -k --idle-timeout 60 "$@"
-	scarce --unanswered -- -k
+	scarce 11 -- -k --exec cat
+	scarce 11 -- -k --idle-timeout 60 --exec cat
+	scarce 11 -- -k "$@"
+	scarce 10 --clients 100 --bytes 1000000 -- -k "$@"
+	scarce 11 -- -k --idle-timeout 60 "$@"
+	scarce 11 --unanswered -- -k
 	wait_size srv.out 50000
 	none_wrong
 }
