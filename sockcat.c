@@ -1233,6 +1233,15 @@ __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
 	va_end(args);
 }
 
+/* say_short(): what others may give back has run out, for why: said once. */
+static void say_short(void)
+{
+	static atomic_bool told;
+
+	if (!atomic_exchange(&told, true))
+		say("%s; peers wait", why.text);
+}
+
 /* complain(): say why; the exit status that belongs to it. */
 static int complain(void)
 {
@@ -6831,30 +6840,27 @@ static const char *bridge_reason(const struct bridge *b, int result)
 
 /*
  * keeper_release(b, i): way i needs a thread: it has more than a keeper may
- * carry, or has ended and is to be watched.  While there is none it stays, and
- * comes round again at once: others are served in between.
+ * carry, or has ended and is to be watched.  While there is none (false) it
+ * stays, and comes round again at once: others are served in between.
  */
-static void keeper_release(struct bridge *b, int i)
+static bool keeper_release(struct bridge *b, int i)
 {
-	static atomic_bool told;
-
 	set_remove(b->keeper, b->fd[i]);
 	sock_write_timeout(b->fd[!i], farewell);
 	bridge_lend(b, i, false);
 	b->wanting[i] = false;
 	while (pool_run(i ? bridge_back : bridge_forth, b) < 0) {
-		if (!atomic_exchange(&told, true))
-			say("cannot start a thread: %s; peers wait",
-				strerror(errno));
-		pause_for(MS);
+		fail("cannot start a thread:");
+		say_short();
 		b->wanting[i] = true;
 		bridge_lend(b, i, true);
 		if (set_add(b->keeper, b->fd[i], &b->way[i],
 			    POLLIN | POLLOUT) == 0)
-			return;
+			return false;
 		bridge_lend(b, i, false);
 		b->wanting[i] = false;
 	}
+	return true;
 }
 
 /* keeper_farewell(b): a thread for the last of b, which may have to wait. */
@@ -6911,7 +6917,8 @@ static bool keeper_watches(struct bridge *b, int i)
 	pthread_mutex_unlock(&b->lock);
 	if (over)
 		return keeper_over(b, i, ENDED);
-	keeper_release(b, i);
+	if (!keeper_release(b, i))
+		pause_for(MS);
 	return false;
 }
 
@@ -6937,6 +6944,26 @@ static bool keeper_ends(struct bridge *b, int i, enum outcome how)
 }
 
 /*
+ * keeper_carry(b, i): there is no thread for way i, though the one that its
+ * peer waits for may need it to get on: write what is left of it, as far as
+ * that goes now.
+ */
+static enum outcome keeper_carry(struct bridge *b, int i)
+{
+	struct bytes *left = &b->left[i];
+	enum outcome how = flow_write(&b->way[i], left->at, left->size);
+	size_t held = (size_t)flow_held(&b->way[i]);
+
+	memmove(left->at, left->at + left->size - held, held);
+	left->size = held;
+	if (held > 0)
+		return how;
+	free(left->at);
+	left->at = NULL;
+	return ENDED;
+}
+
+/*
  * keeper_serve(b, i): something has come for way i: carry it, if it is small
  * and nothing has to be waited for.  True when b is gone.
  */
@@ -6952,14 +6979,21 @@ static bool keeper_serve(struct bridge *b, int i)
 		return keeper_over(b, i, STOPPED);
 	if (b->ended[i])
 		return keeper_watches(b, i);
-	if (b->wanting[i]) {
-		keeper_release(b, i);
+	if (b->wanting[i] && keeper_release(b, i))
 		return false;
-	}
+	how = left->at ? keeper_carry(b, i) : ENDED;
+	if (how == STOPPED)
+		pause_for(MS);
+	if (how != ENDED)
+		return how != STOPPED && keeper_ends(b, i, how);
 	how = flow_step(f, buf, sizeof(buf), &n);
 	left->size = (size_t)flow_held(f);
-	if (how == STOPPED ? n < 0 : how == ENDED && n > 0 && n < SMALL_SIZE)
+	if (how == STOPPED ? n < 0 : how == ENDED && n > 0 && n < SMALL_SIZE) {
+		if (b->wanting[i])
+			set_change(b->keeper, b->fd[i], f, POLLIN);
+		b->wanting[i] = false;
 		return false;
+	}
 	if (how != STOPPED && (how != ENDED || n == 0))
 		return keeper_ends(b, i, how);
 	if (left->size > 0) {
@@ -6968,7 +7002,8 @@ static bool keeper_serve(struct bridge *b, int i)
 			return keeper_ends(b, i, flow_failed(NOT_WRITTEN));
 		memcpy(left->at, buf + n - left->size, left->size);
 	}
-	keeper_release(b, i);
+	if (!b->wanting[i])
+		keeper_release(b, i);
 	return false;
 }
 
@@ -7551,25 +7586,16 @@ struct server {
 	int64_t served;         /* peers in all, those too */
 	bool stopped;           /* nobody is accepted any more */
 	bool lost;              /* a peer lost bytes */
-	bool told;              /* that something has run out */
 	bool lacking;           /* a worker could not be started */
 	struct door *door;
 	int doors;
 };
 
-/* server_lacks(s): what why tells has run out; said once. */
-static void server_lacks(struct server *s)
-{
-	if (!s->told)
-		say("%s; peers wait", why.text);
-	s->told = true;
-}
-
-/* server_pause(s): so it does; wait until a peer has gone, or for a moment. */
+/* server_pause(s): for why; wait until a peer has gone, or for a moment. */
 static void server_pause(struct server *s)
 {
+	say_short();
 	pthread_mutex_lock(&s->lock);
-	server_lacks(s);
 	signal_wait(&s->changed, &s->lock, after(short_pause));
 	pthread_mutex_unlock(&s->lock);
 }
@@ -7661,9 +7687,9 @@ static void door_staff(struct door *d)
 	if (pool_run(d->run, d) == 0)
 		return;
 	fail("cannot start a thread:");
+	say_short();
 	pthread_mutex_lock(&s->lock);
 	d->waiting--;
-	server_lacks(s);
 	s->lacking = true;
 	pthread_cond_signal(&s->watched);
 	pthread_mutex_unlock(&s->lock);
@@ -10912,16 +10938,17 @@ static int commands_grams(const struct options *o)
 	finish(ports_run(o, &ls, NULL, links_message, &all));
 }
 
-/* command_needs(pair, back): what its bridge takes, as far as it is missing. */
-static int command_needs(int pair[2], struct job **back)
+/* bridge_thread(d): for bridge_run; where d lacks one it waits. */
+static struct job *bridge_thread(struct door *d)
 {
-	if (!*back)
-		*back = pool_reserve();
-	if (!*back)
-		return fail("cannot start a thread:");
-	if (pair[0] < 0 && pair_new(pair, SOCK_STREAM) < 0)
-		return fail("cannot create a pair of sockets:");
-	return 0;
+	struct job *back = pool_reserve();
+
+	while (!back && d) {
+		fail("cannot start a thread:");
+		server_pause(d->server);
+		back = pool_reserve();
+	}
+	return back;
 }
 
 /*
@@ -10955,17 +10982,19 @@ static int command_session(const struct options *o, struct door *d, int fd,
 	taps_open(o, taps, peer, &tap[0], &tap[1]);
 	bridged = limit < NEVER || tap[0] || watch.stats;
 	do
-		result = bridged && command_needs(pair, &back) < 0
-			? -1
+		result = bridged && pair[0] < 0 &&
+				pair_new(pair, SOCK_STREAM) < 0
+			? fail("cannot create a pair of sockets:")
 			: command_start(&c, o->command, o->direct, &v, pair[1],
 				  pair[1]);
 	while (result < 0 && d && server_is_short(d->server));
+	if (result == 0 && bridged)
+		back = bridge_thread(d);
 	if (d)
 		door_follow(d);
 	if (pair[1] != fd)
 		close(pair[1]);
 	if (result < 0) {
-		pool_release(back);
 		if (pair[0] >= 0)
 			close(pair[0]);
 		session_end(&session, "failed");
