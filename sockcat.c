@@ -2583,23 +2583,21 @@ static int sock_tune(int fd, int family, int type, const struct prefs *p)
 	return 0;
 }
 
-/* sock_timeouts(fd, span): how long a call on fd may block; 0: forever. */
-static void sock_timeouts(int fd, int64_t span)
-{
-	struct timeval t = { span / SECOND, span % SECOND / 1000 };
-
-	if (span > 0 && t.tv_sec == 0 && t.tv_usec < 1000)
-		t.tv_usec = 1000;
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
-}
-
-/* sock_write_timeout(fd, span): the same for what is sent alone. */
+/* sock_write_timeout(fd, span): how long a send may block; 0: forever. */
 static void sock_write_timeout(int fd, int64_t span)
 {
 	struct timeval t = { span / SECOND, span % SECOND / 1000 };
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+}
+
+/* sock_timeouts(fd, span): the same for all calls; a ms at least. */
+static void sock_timeouts(int fd, int64_t span)
+{
+	struct timeval t = { span / SECOND, span % SECOND / 1000 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	sock_write_timeout(fd, span);
 }
 
 /* sock_error(fd): the error that waits on the socket, taken; 0: none. */
