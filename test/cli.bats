@@ -6,15 +6,6 @@
 # shellcheck disable=SC2154 # python, status: the helpers set them
 load helpers
 
-setup_file() {
-	if command -v "${CC:-cc}" >/dev/null; then
-		"${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Wshadow \
-			-pthread "$BATS_TEST_DIRNAME/unit.c" \
-			-o "$BATS_FILE_TMPDIR/unit" \
-			>"$BATS_FILE_TMPDIR/cc.log" 2>&1 || :
-	fi
-}
-
 # try ARGS...: the program with no input; sets status, and leaves what it
 # wrote in $T/out and $T/err.
 try() {
@@ -96,12 +87,17 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 }
 
 @test "unit tests" {
+	local unit
+
 	need "${CC:-cc}"
-	[ ! -s "$BATS_FILE_TMPDIR/cc.log" ] || {
-		cat "$BATS_FILE_TMPDIR/cc.log" >&2
+	"${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Wshadow -fsyntax-only \
+		"$BATS_TEST_DIRNAME/unit.c" >"$T/cc.log" 2>&1
+	[ ! -s "$T/cc.log" ] || {
+		cat "$T/cc.log" >&2
 		fail "the unit tests do not compile without a warning"
 	}
-	"$BATS_FILE_TMPDIR/unit" >"$T/tap" || {
+	unit_program
+	"$unit" >"$T/tap" || {
 		grep -aB 2 '^not ok' "$T/tap" >&2
 		fail "a unit test failed"
 	}
@@ -869,7 +865,7 @@ on_output() {
 		[[ $mode != *U* ]] || host=("$T/s")
 		rm -f "$T/closed" "$T/s"
 		start "srv" "$wrapper" "$SOCKCAT" -v $mode "${host[@]}"
-		_announced srv "$(_words $mode)"
+		_announced srv $mode
 		host=(127.0.0.1 "$PORT")
 		[[ $mode != *U* ]] || host=("$PORT")
 		printf hello | sockcat "$(tr -d lkb <<<"$mode")v" "${host[@]}" \
@@ -964,7 +960,7 @@ on_output() {
 
 @test "standard input a terminal: listener" {
 	start srv in_pty "$SOCKCAT" -v -l 127.0.0.1 0
-	_announced srv "$(_words -l)"
+	_announced srv -l
 	printf hello | sockcat 127.0.0.1 "$PORT"
 	wait_exit srv
 	[ "$status" -eq 0 ]

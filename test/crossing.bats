@@ -63,7 +63,7 @@ on_right_with() {
 	shift 2
 
 	start_with "$file" "$name" "${right[@]}" "$SOCKCAT" -v -l "$@"
-	_announced "$name" "$(_words "$@")"
+	_announced "$name" "$@"
 }
 
 # from_left NAME ARGS...: a client here, input from /dev/null.

@@ -18,13 +18,9 @@ manual=$top/sockcat.1
 completions=$top/completions
 
 setup_file() {
-	local unit=${UNIT:-}
+	local unit
 
-	if [ ! -x "$unit" ]; then
-		unit=$BATS_FILE_TMPDIR/unit
-		"${CC:-cc}" -std=c11 -w -pthread -o "$unit" \
-			"$BATS_TEST_DIRNAME/unit.c"
-	fi
+	unit_program
 	"$unit" matrix >"$BATS_FILE_TMPDIR/matrix"
 	"$unit" marks >"$BATS_FILE_TMPDIR/marks"
 	"$SOCKCAT" --help >"$BATS_FILE_TMPDIR/help"

@@ -12,27 +12,11 @@ modes=("${clients[@]}" "${listeners[@]}")
 kinds=(tcp udp unix unix-datagram)
 
 setup_file() {
+	local unit
+
 	command -v "${CC:-cc}" >/dev/null || return 0
-	"${CC:-cc}" -std=c11 -pthread "$BATS_TEST_DIRNAME/unit.c" \
-		-o "$BATS_FILE_TMPDIR/unit"
-	"$BATS_FILE_TMPDIR/unit" marks >"$BATS_FILE_TMPDIR/marks"
-}
-
-# wrong TEXT...: note that a row of a table failed; none_wrong ends the test.
-wrong() {
-	echo "$*" >>"$T/wrong"
-}
-
-none_wrong() {
-	[ ! -e "$T/wrong" ] || {
-		cat -v "$T/wrong" >&2
-		return 1
-	}
-}
-
-# not CMD...: it fails.
-not() {
-	! "$@"
+	unit_program
+	"$unit" marks >"$BATS_FILE_TMPDIR/marks"
 }
 
 # is_client MODE: it connects, and does not listen.
@@ -502,7 +486,7 @@ on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos source)
 		-e trace=accept,accept4,socket,setsockopt,bind,connect \
 		"$SOCKCAT" -v -l --forward "127.0.0.1:$PORT" "${given[@]}" \
 		127.0.0.1 0
-	_announced srv "$(_words)"
+	_announced srv
 	sockcat 127.0.0.1 "$PORT" </dev/null
 	wait_line peer.out '^received 0 '
 	wait_exit srv

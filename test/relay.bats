@@ -866,7 +866,7 @@ giant() {
 		cmp - <(tail -c +4097 "$1")
 		exit $((PIPESTATUS[1] * 2 + PIPESTATUS[2]))' - "$T/in" \
 		"$SOCKCAT"
-	_announced lis '^Listening on [^ ]+ [0-9]+$'
+	_announced lis
 	# shellcheck disable=SC2016
 	start cat bash -c 'tail -c +4097 "$1" | "$2" 127.0.0.1 "$3" |
 		cmp - "$1"
