@@ -597,7 +597,7 @@ end_of() {
 # random_file FILE BYTES[k|M|G]: bytes of every value, always the same for
 # the same FILE name and length.
 random_file() {
-	local name i key= bytes=$2
+	local name i key="" bytes=$2
 
 	case $bytes in
 	*k) bytes=$((${bytes%k} << 10)) ;;
