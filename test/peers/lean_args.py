@@ -41,13 +41,14 @@ class Parser:
             return getattr(self, how["dest"]) + [value]
         return value
 
-    def parse_args(self):
-        """Set an attribute for each argument."""
+    def parse_args(self, words=None):
+        """Set an attribute for each argument, of this program if none are
+        given."""
         for how in self.options.values():
             unset = False if how.get("action") == "store_true" else None
             if "default" in how or not hasattr(self, how["dest"]):
                 setattr(self, how["dest"], how.get("default", unset))
-        words, rest = sys.argv[1:], []
+        words, rest = list(sys.argv[1:] if words is None else words), []
         whole = self.operands and self.operands[-1].get("nargs") == "..."
         while words:
             word = words.pop(0)
