@@ -598,7 +598,7 @@ sys.exit(s.returncode)' "$SOCKCAT" -v -l -d 127.0.0.1 0
 # sends what the arguments say: N datagrams of SIZE bytes, every fifth empty,
 # among them those of a stranger.
 burst='
-import argparse, sys, socket, peer
+import sys, peer, lean_socket as socket
 p = peer.args("", client=True, udp=True)
 p.add_argument("--count", type=int, default=60)
 p.add_argument("--size", type=int, default=50)

@@ -74,9 +74,9 @@ at() {
 # times with a PAUSE after each; set PORT.
 talker() {
 	start talk "${python[@]}" -c '
-import socket, sys, time
+import sys, time
 sys.path.insert(0, sys.argv[1])
-import peer
+import peer, lean_socket as socket
 p = peer.args("")
 p.add_argument("--connect", action="store_true")
 p.add_argument("--to", type=int)
@@ -104,9 +104,9 @@ if a.stay:
 # deaf [-U PATH]: a server that half-closes and never reads; set PORT.
 deaf() {
 	start deaf "${python[@]}" -c '
-import socket, sys, time
+import sys, time
 sys.path.insert(0, sys.argv[1])
-import peer
+import peer, lean_socket as socket
 p = peer.args("")
 p.add_argument("--open", action="store_true")
 a = p.parse_args(sys.argv[2:])

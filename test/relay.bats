@@ -11,7 +11,7 @@ load helpers
 # to the end; `slow` reads 64 KiB every 10 ms.  `linger` keeps the write side
 # open until it has read all.
 both='
-import argparse, sys, threading, time, socket
+import sys, threading, time, lean_socket as socket
 p = peer.args("", client=True)
 p.add_argument("--connect", action="store_true")
 p.add_argument("--file", default="/dev/null")
