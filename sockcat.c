@@ -6,6 +6,25 @@
  * proxies, endpoints, taps, watching, pumps, commands, serving, room, port,
  * modes, command line, main.
  * sockcat.1 is the contract with the user.
+ *
+ * Who would rather begin at the end: main() has the options parsed and calls
+ * the function of the mode that they ask for.  From there
+ *
+ *	a byte of standard input	mode_one dials or accepts, relay_run
+ *	to the peer			starts relay_up; its pump() reads with
+ *					end_read and writes with end_write
+ *	a byte of one peer of a hub	a worker accepts, hub_service pumps into
+ *	to all others			member_take; room_spread keeps it in the
+ *					ring and deliver() sends it
+ *	a byte through a forward	a worker accepts, forward_open dials; a
+ *					bridge has two flows, which keeper_serve
+ *					or, for a bulk, pump() moves
+ *	a datagram of many peers	port_run receives a batch, port_hear
+ *					gives each message to the mode
+ *	a failure			fail() keeps it in why where the call
+ *					failed, everything returns -1 up to the
+ *					mode, which says it once (complain) and
+ *					returns the exit status
  */
 
 /*
@@ -70,11 +89,11 @@ enum status {
 };
 
 enum {
-	BUFFER_SIZE = 256 * 1024,    /* one read of a stream */
+	BUFFER_SIZE = 256 * 1024,    /* one read of a stream ... */
+	SMALL_SIZE = 4 * 1024,       /* ... while there is little */
 	MOVE_SIZE = 1024 * 1024,     /* one move without copying */
 	DATAGRAM_OUT = 8192,         /* console bytes put in one datagram */
 	DATAGRAM_MOST = 65536,       /* ... and bytes of a command */
-	SMALL_SIZE = 4 * 1024,       /* ... while there is little */
 	SCRAP_SIZE = 16 * 1024,      /* one read of bytes to throw away */
 	ADDRESSES = 64,              /* used of what a name resolves to */
 	LISTENERS = 16,              /* sockets of one listener */
@@ -83,8 +102,8 @@ enum {
 	BATCH = 32,                  /* datagrams taken in one call */
 	PEERS = 1024,                /* datagram peers remembered */
 	COMMANDS = 64,               /* ... where each has a command */
-	PLENTY = 65536,              /* descriptors that suffice for all */
 	REFUSED = 64,                /* ... of those who may not send */
+	PLENTY = 65536,              /* descriptors that suffice for all */
 	ACCESS_BYTES = 1024 * 1024,  /* of a file of who may connect */
 	ACCESS_BLOCKS = 65536,       /* allowed, and denied */
 	RING_SIZE = 4 * 1024 * 1024, /* bytes a room holds for laggards */
@@ -130,11 +149,9 @@ static const int64_t slow_window = 10 * SECOND; /* ... or only the console */
 #define MOVE_CHUNK MOVE_SIZE
 #endif
 
-/*
- * What a run still needs once it is set up; all else may be given up.
- */
 enum { NO_PORT = -1, ANY_PORT = -2 };
 
+/* What a run still needs once it is set up; all else may be given up. */
 struct needs {
 	const char *made[3]; /* files made, renamed and removed, or NULL */
 	bool reads;          /* any file: names are looked up */
@@ -170,6 +187,7 @@ struct policy {
 	struct sched_param priority;
 };
 
+/* policy_get(p), policy_set(p): that of this process. */
 static void policy_get(struct policy *p)
 {
 	p->kind = sched_getscheduler(0);
@@ -194,6 +212,7 @@ static void thread_gather(void)
 		policy_set(&batch);
 }
 
+/* sock_new, sock_take: socket(2) and accept(2), which no child inherits. */
 static int sock_new(int domain, int type)
 {
 	return socket(domain, type | SOCK_CLOEXEC, 0);
@@ -254,6 +273,7 @@ static bool sock_quality(int fd, long long *n, int64_t *rtt)
 	return true;
 }
 
+/* sock_linger(fd, patience): nothing, where the kernel tells what is left. */
 static void sock_linger(int fd, int64_t patience)
 {
 	(void)fd, (void)patience;
@@ -382,6 +402,7 @@ enum {
 	SOCK_MAKE = 512
 };
 
+/* allow_path(rules, path, rights): to the file, or to all of a directory. */
 static void allow_path(int rules, const char *path, uint64_t rights)
 {
 	struct {
@@ -395,6 +416,7 @@ static void allow_path(int rules, const char *path, uint64_t rights)
 	close(rule.fd);
 }
 
+/* allow_port(rules, port, right): to bind or connect to it; negative: none. */
 static void allow_port(int rules, int port, uint64_t right)
 {
 	struct {
@@ -458,6 +480,10 @@ static void confine(const struct needs *n)
 
 #else
 
+/*
+ * The plain paths.  What has no substitute says so: -1 with errno, no rights
+ * given up, no policy; its callers go on by reading, writing and waiting.
+ */
 enum { HAVE_ABSTRACT = 0, HAVE_OUTQ = 0 };
 
 static void confine(const struct needs *n)
@@ -714,6 +740,7 @@ static int poll_time(int64_t deadline)
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
+/* pause_for(span): so many nanoseconds, whatever signals come meanwhile. */
 static void pause_for(int64_t span)
 {
 	struct timespec t = { span / SECOND, span % SECOND };
@@ -825,75 +852,103 @@ static struct { /* threads with nothing to do stay here for a second */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t called;
 	bool ready;
-	int idle;         /* threads, of which as many ... */
-	int wanted;       /* ... are wanted for the jobs that wait */
+	int idle;         /* threads, of which as many are ... */
+	int reserved;     /* ... for the jobs that wait or will come */
 	struct job *jobs; /* the last that came is the first */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* pool_next(): a job for an idle thread; NULL when none comes in a second. */
 static struct job *pool_next(void)
 {
-	int64_t deadline = after(SECOND);
 	struct job *j;
 
 	pthread_mutex_lock(&pool.lock);
 	pool.idle++;
-	while (!pool.jobs && signal_wait(&pool.called, &pool.lock, deadline))
+	while (!pool.jobs &&
+		(signal_wait(&pool.called, &pool.lock, after(SECOND)) ||
+			pool.idle <= pool.reserved))
 		continue;
 	pool.idle--;
 	j = pool.jobs;
 	if (j) {
 		pool.jobs = j->next;
-		pool.wanted--;
+		pool.reserved--;
 	}
 	pthread_mutex_unlock(&pool.lock);
 	return j;
 }
 
+/* pool_thread(job): the thread of the pool: one job, and what else comes. */
 static void *pool_thread(void *arg)
 {
-	struct job *j = arg, job;
+	struct job *j, job;
 
 	thread_gather();
-	do {
+	while ((j = pool_next())) {
 		job = *j;
 		free(j);
 		job.run(job.arg);
-	} while ((j = pool_next()));
-	return NULL;
+	}
+	return arg;
+}
+
+/* pool_release(j): the thread is free for others; j may be NULL. */
+static void pool_release(struct job *j)
+{
+	if (!j)
+		return;
+	pthread_mutex_lock(&pool.lock);
+	pool.reserved--;
+	pthread_mutex_unlock(&pool.lock);
+	free(j);
 }
 
 /*
- * pool_run(run, arg): on a thread for service, which may be one that has
- * become idle.  -1 with errno when there can be none.
+ * pool_reserve(): a thread for service, which may be one that has become idle;
+ * its job is told later.  NULL with errno when there can be none.
  */
-static int pool_run(void *(*run)(void *), void *arg)
+static struct job *pool_reserve(void)
 {
 	struct job *j = malloc(sizeof(*j));
 	bool idle;
 	int error;
 
 	if (!j)
-		return -1;
-	*j = (struct job){ .run = run, .arg = arg };
+		return NULL;
 	pthread_mutex_lock(&pool.lock);
 	if (!pool.ready)
 		signal_init(&pool.called);
 	pool.ready = true;
-	idle = pool.idle > pool.wanted;
-	if (idle) {
-		j->next = pool.jobs;
-		pool.jobs = j;
-		pool.wanted++;
-		pthread_cond_signal(&pool.called);
-	}
+	idle = pool.idle > pool.reserved++;
 	pthread_mutex_unlock(&pool.lock);
-	if (idle || thread_start(pool_thread, j, STACK_SIZE) == 0)
-		return 0;
+	if (idle || thread_start(pool_thread, NULL, STACK_SIZE) == 0)
+		return j;
 	error = errno;
-	free(j);
+	pool_release(j);
 	errno = error;
-	return -1;
+	return NULL;
+}
+
+/* pool_use(j, run, arg): that is the job. */
+static void pool_use(struct job *j, void *(*run)(void *), void *arg)
+{
+	j->run = run;
+	j->arg = arg;
+	pthread_mutex_lock(&pool.lock);
+	j->next = pool.jobs;
+	pool.jobs = j;
+	pthread_cond_signal(&pool.called);
+	pthread_mutex_unlock(&pool.lock);
+}
+
+/* pool_run(run, arg): at once; -1 with errno when there can be no thread. */
+static int pool_run(void *(*run)(void *), void *arg)
+{
+	struct job *j = pool_reserve();
+
+	if (j)
+		pool_use(j, run, arg);
+	return j ? 0 : -1;
 }
 
 /*
@@ -912,19 +967,18 @@ struct why {
 
 static _Thread_local struct why why;
 
-static int loudness; /* -1 --quiet, 1 -v, 2 -vv; main writes it */
-static bool json;    /* --json: objects instead of lines; main writes it */
-
 /*
- * The line of --progress stands below all messages: who writes one takes it
- * away first, and its thread draws it again.
+ * What is said, and how.  The bar of --progress stands below all messages: who
+ * writes one takes it away first, and its thread draws it again.
  */
 static struct {
+	int loudness;    /* -1 --quiet, 1 -v, 2 -vv; these three: main writes */
+	bool json;       /* objects instead of lines */
+	bool interposed; /* what is received meets the bar on a terminal */
 	pthread_mutex_t lock; /* guards drawing, and what follows */
-	atomic_bool drawn;
-	bool over;       /* it is never drawn again */
-	bool interposed; /* what is received goes to a terminal, too */
-} bar = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	atomic_bool drawn;    /* the bar is there */
+	bool over;            /* it is never drawn again */
+} messages = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const char bar_away[] = "\r\033[K";
 
@@ -934,22 +988,22 @@ static void bar_draw(const char *text)
 	char line[256];
 	int n = snprintf(line, sizeof(line), "\r%s\033[K", text);
 
-	pthread_mutex_lock(&bar.lock);
-	atomic_store(&bar.drawn, !bar.over);
-	if (!bar.over && write(STDERR_FILENO, line, (size_t)n) < 0)
-		bar.over = true;
-	pthread_mutex_unlock(&bar.lock);
+	pthread_mutex_lock(&messages.lock);
+	atomic_store(&messages.drawn, !messages.over);
+	if (!messages.over && write(STDERR_FILENO, line, (size_t)n) < 0)
+		messages.over = true;
+	pthread_mutex_unlock(&messages.lock);
 }
 
 /* bar_end(): take it away for good. */
 static void bar_end(void)
 {
-	pthread_mutex_lock(&bar.lock);
-	bar.over = true;
-	if (atomic_exchange(&bar.drawn, false) &&
+	pthread_mutex_lock(&messages.lock);
+	messages.over = true;
+	if (atomic_exchange(&messages.drawn, false) &&
 		write(STDERR_FILENO, bar_away, strlen(bar_away)) < 0)
 		errno = 0; /* there is nobody else to tell */
-	pthread_mutex_unlock(&bar.lock);
+	pthread_mutex_unlock(&messages.lock);
 }
 
 /* write_text(fd, text, n): a whole line, not into the one of --progress. */
@@ -959,8 +1013,8 @@ static int write_text(int fd, char *text, size_t n)
 		{ (void *)(uintptr_t)bar_away, strlen(bar_away) }, { text, n }
 	};
 
-	return (atomic_load(&bar.drawn) ? writev(fd, part, COUNT(part))
-					: write(fd, text, n)) < 0
+	return (atomic_load(&messages.drawn) ? writev(fd, part, COUNT(part))
+					     : write(fd, text, n)) < 0
 		? -1
 		: 0;
 }
@@ -1124,7 +1178,7 @@ static void report(int status, const char *text)
 	struct object o;
 	size_t n;
 
-	if (json) {
+	if (messages.json) {
 		object_begin(&o, status < 0 ? "info" : "error");
 		object_text(&o, "message", text);
 		if (status > 0)
@@ -1140,42 +1194,52 @@ static void report(int status, const char *text)
 	write_text(STDERR_FILENO, line, n);
 }
 
+/* report_at(loudness, format, args): a line, if that is how loud we are. */
+static void report_at(int loudness, const char *format, va_list args)
+{
+	char text[1024];
+
+	if (messages.loudness < loudness)
+		return;
+	vsnprintf(text, sizeof(text), format, args);
+	report(-loudness, text);
+}
+
 /* say(format): one line about something that went wrong. */
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 {
-	char text[1024];
 	va_list args;
 
-	if (loudness < 0)
-		return;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	report_at(0, format, args);
 	va_end(args);
-	report(0, text);
 }
 
 /* tell(format): one line for -v about what happens. */
 __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
 {
-	char text[1024];
 	va_list args;
 
-	if (loudness < 1)
-		return;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	report_at(1, format, args);
 	va_end(args);
-	report(-1, text);
 }
 
 /* complain(): say why; the exit status that belongs to it. */
 static int complain(void)
 {
-	if (loudness >= 0)
+	if (messages.loudness >= 0)
 		report(why.status, why.text);
-	if (why.status == MISUSED && !json)
+	if (why.status == MISUSED && !messages.json)
 		say("try 'sockcat --help'");
 	return why.status;
+}
+
+/* thread_need(run, arg): thread_start; -1 with why. */
+static int thread_need(void *(*run)(void *), void *arg)
+{
+	return thread_start(run, arg, 0) < 0 ? fail("cannot start a thread:")
+					     : 0;
 }
 
 /*
@@ -1393,6 +1457,7 @@ struct target {
 
 enum { ADDR_TEXT = 160, PLACE_TEXT = 440 };
 
+/* addr_port(a): its port; 0 where there are none. */
 static int addr_port(const struct addr *a)
 {
 	if (a->sa.sa_family == AF_INET6)
@@ -1726,6 +1791,7 @@ static struct { /* every lookup, under its lock */
 	int running;
 } lookups = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* lookup_free(l): by whoever is the last to know of it. */
 static void lookup_free(struct lookup *l)
 {
 	if (l->done && l->code == 0)
@@ -1734,6 +1800,7 @@ static void lookup_free(struct lookup *l)
 	free(l);
 }
 
+/* lookup_run(l): the thread of a lookup. */
 static void *lookup_run(void *arg)
 {
 	struct lookup *l = arg;
@@ -1812,6 +1879,7 @@ static void lookup_keep(
 	}
 }
 
+/* lookup_failed(host, code, error): why, from what getaddrinfo(3) returned. */
 static int lookup_failed(const char *host, int code, int error)
 {
 	if (code == EAI_SYSTEM)
@@ -1972,11 +2040,13 @@ static struct block block_of(const struct addr *a, int bits)
 	return b;
 }
 
+/* block_order(a, b): as qsort(3) and bsearch(3) want it. */
 static int block_order(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct block));
 }
 
+/* blocks_add(l, what, b): one more; what: where it stands, for why. */
 static int blocks_add(struct blocks *l, const char *what, struct block b)
 {
 	size_t room = l->room > 0 ? 2 * l->room : 16;
@@ -2283,7 +2353,7 @@ static bool access_allows(struct access *a, const struct addr *peer, bool once)
 	struct addr who;
 	char text[ADDR_TEXT];
 	const char *verdict = NULL;
-	bool told = loudness < 1 && !json;
+	bool told = messages.loudness < 1 && !messages.json;
 
 	if (!a)
 		return true;
@@ -2297,7 +2367,7 @@ static bool access_allows(struct access *a, const struct addr *peer, bool once)
 	if (verdict && !told && once)
 		told = access_told(a, &who);
 	pthread_mutex_unlock(&a->lock);
-	if (verdict && !told && json) {
+	if (verdict && !told && messages.json) {
 		report_addr("refused", &who, "reason", verdict);
 	} else if (verdict && !told) {
 		tell("Connection refused from %s (%s)", addr_text(&who, text),
@@ -2401,6 +2471,7 @@ static int bind_named(int fd, const struct addr *a)
 	return result;
 }
 
+/* sock_set(fd, level, option, to, what): -1 with why; to below 0: leave it. */
 static int sock_set(int fd, int level, int option, int64_t to, const char *what)
 {
 	int n = (int)to;
@@ -2534,6 +2605,7 @@ static int sock_failure(int fd)
 	return poll(&p, 1, 0) > 0 && p.revents & POLLERR ? sock_error(fd) : 0;
 }
 
+/* sock_name(fd): its own address; all zero when it is no socket. */
 static struct addr sock_name(int fd)
 {
 	struct addr a = { .len = sizeof(a.un) };
@@ -2668,6 +2740,10 @@ struct race {
 	int which[ADDRESSES]; /* the address of each running attempt */
 };
 
+/*
+ * race_failed(r, which, error): the attempt at that address; why is that of the
+ * last one that failed.
+ */
 static void race_failed(struct race *r, int which, int error)
 {
 	const char *verb = r->prefs->probe ? "probe of" : "connect to";
@@ -2903,6 +2979,10 @@ static int unix_replace(const struct addr *a, int type)
 	return 0;
 }
 
+/*
+ * unix_bind(fd, a, type, mode): to a path, where a stale socket gives way;
+ * mode: its permissions from the start, -1: what umask(2) leaves.
+ */
 static int unix_bind(int fd, const struct addr *a, int type, int64_t mode)
 {
 	char text[ADDR_TEXT];
@@ -3040,6 +3120,7 @@ static int listeners_add(struct listeners *ls, const struct target *t,
 	return 0;
 }
 
+/* address_is_missing(): why: this machine does not have the address. */
 static bool address_is_missing(void)
 {
 	return why.error == EADDRNOTAVAIL || why.error == EAFNOSUPPORT;
@@ -3335,9 +3416,10 @@ static void listeners_tell(const struct listeners *ls, const struct target *t)
 	const char *verb = t->type == SOCK_DGRAM ? "Bound" : "Listening";
 	char text[2 * ADDR_TEXT], *line, *rest;
 
-	if (json)
+	if (messages.json)
 		listeners_report(ls, t);
-	for (int i = 0; i < ls->count && loudness > 0 && !json; i++) {
+	for (int i = 0;
+		i < ls->count && messages.loudness > 0 && !messages.json; i++) {
 		listener_text(ls->fd[i].fd, text);
 		text[strlen(text) - 1] = '\0';
 		for (line = text; line; line = rest) {
@@ -3359,9 +3441,9 @@ static void tell_accepted(const struct addr *peer)
 	char text[ADDR_TEXT];
 
 	addr_unmap(&shown);
-	if (json)
+	if (messages.json)
 		report_addr("accepted", &shown, NULL, "");
-	else if (loudness > 0)
+	else if (messages.loudness > 0)
 		tell("Connection received on %s", addr_text(&shown, text));
 }
 
@@ -3464,6 +3546,7 @@ static int accept_any(struct listeners *ls, int64_t deadline, struct addr *peer)
 	return fd;
 }
 
+/* listeners_unblock(ls): those that nobody else uses; see accept_any. */
 static void listeners_unblock(struct listeners *ls)
 {
 	for (int i = 0; i < ls->count && !ls->inherited; i++)
@@ -3630,6 +3713,7 @@ struct batch {
 	char bytes[BATCH][BUFFER_SIZE + 4096]; /* not all in one cache set */
 };
 
+/* batch_new(): NULL without memory. */
 static struct batch *batch_new(void)
 {
 	struct batch *b = (void *)buffer_new(sizeof(*b));
@@ -3912,6 +3996,7 @@ struct handshake {
 	int fd;
 };
 
+/* handshake_failed(h, status, reason): why, with both ends of the way. */
 static int handshake_failed(
 	const struct handshake *h, enum status status, const char *reason)
 {
@@ -4155,36 +4240,38 @@ static int persist(int64_t retry, int (*try)(void *, int64_t), void *arg)
 	return -1;
 }
 
+/* What dial_long tries again and again. */
 struct attempt {
 	const struct target *target;
 	const struct prefs *prefs;
 	int64_t wait; /* for each */
 	struct addr *peer;
+	int64_t took; /* the last of them */
 };
-
-static _Thread_local int64_t dialled; /* how long the last attempt took */
 
 static int attempt_run(void *arg, int64_t end)
 {
-	const struct attempt *a = arg;
+	struct attempt *a = arg;
 	int64_t start = now(), limit = after(a->wait);
 	int fd = dial_way(
 		a->target, a->prefs, limit < end ? limit : end, a->peer);
 
-	dialled = now() - start;
+	a->took = now() - start;
 	return fd;
 }
 
 /*
- * dial_long(t, p, wait, retry, peer): dial_way, each try for up to wait, again
- * and again for up to retry (0: once).
+ * dial_long(t, p, wait, retry, peer, took): dial_way, each try for up to wait,
+ * again and again for up to retry (0: once); took: how long the last one took.
  */
 static int dial_long(const struct target *t, const struct prefs *p,
-	int64_t wait, int64_t retry, struct addr *peer)
+	int64_t wait, int64_t retry, struct addr *peer, int64_t *took)
 {
-	struct attempt a = { t, p, wait, peer };
+	struct attempt a = { t, p, wait, peer, 0 };
+	int fd = persist(retry, attempt_run, &a);
 
-	return persist(retry, attempt_run, &a);
+	*took = a.took;
+	return fd;
 }
 
 /*
@@ -4263,7 +4350,7 @@ static ssize_t end_write(const struct end *e, const char *buf, size_t n)
 		return e->take(e->arg, buf, n) < 0 ? -1 : (ssize_t)n;
 	if (e->kind == DATAGRAM && e->gram)
 		return gram_send(e->fd, buf, n, e->gram, 0);
-	if (e->kind == CONSOLE && bar.interposed)
+	if (e->kind == CONSOLE && messages.interposed)
 		bar_end();
 	if (e->kind == CONSOLE || e->kind == PIPE)
 		return write(e->fd, buf, n);
@@ -4328,6 +4415,14 @@ static void stream_close(int fd, bool reset)
 	close(fd);
 }
 
+/* bytes_lost(what, place, reason, lost, status): what failed, and with them. */
+static int bytes_lost(const char *what, const char *place, const char *reason,
+	int64_t lost, enum status status)
+{
+	return fail_as(status, "%s %s failed: %s; %lld bytes not delivered",
+		what, place, reason, (long long)lost);
+}
+
 /* write_whole(fd, text, n): -1 with errno when not all of it is written. */
 static int write_whole(int fd, const char *text, size_t n)
 {
@@ -4366,7 +4461,15 @@ static bool in_background(int fd)
  *
  * A tap stands in one direction of a connection, between the read and the
  * write: it sees every byte, and may change, copy, pace or count them, or wait
- * for a certain text.  Where nobody asked for that there is none.
+ * for a certain text.  Where nobody asked for that there is none.  In turn:
+ *
+ *	tap_receive	copies what was read, takes telnet's commands out, and
+ *			counts and searches what is left
+ *	flow_lines	cuts it into lines; flow_hold keeps half ones
+ *	tap_encode	puts in the CR before LF, and doubles telnet's 0xFF
+ *	flow_pause	waits until it is due, for -i and --rate
+ *	tap_send	copies what is about to be written
+ *	tap_sent	knows when the next may be written
  */
 struct dump { /* where copies of the traffic go; for all connections */
 	pthread_mutex_t lock;
@@ -4768,6 +4871,7 @@ struct counters {
 	atomic_llong bytes[2], grams[2];
 };
 
+/* counters_add(c, way, n): a datagram of n bytes; c may be NULL. */
 static void counters_add(struct counters *c, int way, size_t n)
 {
 	if (!c)
@@ -4873,6 +4977,7 @@ static void sum_text(const struct sum *t, char text[ADDR_TEXT])
 			t->grams[RECEIVED], t->grams[SENT]);
 }
 
+/* object_sum(o, t): what is known of it, by the keys of sockcat.1. */
 static void object_sum(struct object *o, const struct sum *t)
 {
 	object_time(o, "seconds", t->span);
@@ -4897,7 +5002,7 @@ static void session_tell(
 	char name[ADDR_TEXT], text[ADDR_TEXT] = "";
 	struct object o;
 
-	if (json) {
+	if (messages.json) {
 		object_begin(&o, "closed");
 		object_addr(&o, &s->peer);
 		object_text(&o, "reason", reason);
@@ -4905,7 +5010,7 @@ static void session_tell(
 		object_end(&o, STDERR_FILENO);
 		return;
 	}
-	if (!watch.many || loudness < 1)
+	if (!watch.many || messages.loudness < 1)
 		return;
 	if (t->bytes_known)
 		sum_text(t, text);
@@ -5018,7 +5123,7 @@ static void watch_say(int status)
 	struct sum t;
 
 	watch_sum(&t);
-	if (!json) {
+	if (!messages.json) {
 		watch_line(&t);
 		return;
 	}
@@ -5049,7 +5154,7 @@ static void watch_end(int status)
 			session_tell(s, &own, "stopped");
 	}
 	pthread_mutex_unlock(&watch.lock);
-	if (watch.stats || json)
+	if (watch.stats || messages.json)
 		watch_say(status);
 }
 
@@ -5131,6 +5236,13 @@ _Noreturn static void *bar_run(void *arg)
  * Time limits cost nothing while data moves: a socket under a limit has a
  * timeout that makes a blocked call return every so often (sock_timeouts), and
  * only then the pump's tick looks whether anything has changed since.
+ *
+ * How a pump that waits is brought to its end by another thread:
+ *
+ *	it reads a stream	shutdown(2) of the reading side wakes it
+ *	it is polled		the end of its wake pipe, once all is read
+ *	it reads datagrams	stop is set, and shutdown(2) wakes it
+ *	it reads the console	nothing can wake it; it is left behind
  */
 struct flow {
 	struct end from, to;
@@ -5242,7 +5354,7 @@ static enum outcome flow_failed(enum outcome how)
 static enum outcome flow_write(struct flow *f, const char *buf, size_t n)
 {
 	size_t done = 0,
-	       most = f->tick && f->to.kind == STREAM ? SCRAP_SIZE : n;
+	       most = f->span > 0 && f->to.kind == STREAM ? SCRAP_SIZE : n;
 	ssize_t w;
 
 	do {
@@ -5383,7 +5495,20 @@ static enum outcome flow_step(
 		      : flow_write(f, buf, (size_t)*n);
 }
 
-/* How a pump moves bytes; picked once, by what its descriptors are. */
+/*
+ * How a pump moves bytes; picked once, by what its descriptors are:
+ *
+ *	from		to		way
+ *	pipe		anything	DIRECT		splice(2)
+ *	anything	pipe		DIRECT
+ *	regular file	socket		SEND_FILE	sendfile(2)
+ *	socket		socket, device	THROUGH		splice(2), our own pipe
+ *	datagrams	console		GATHER		recvmmsg(2), writev(2)
+ *	all else, and whatever has a tap
+ *					COPY		read(2), write(2)
+ *
+ * Where the kernel refuses in mid-stream it goes on with COPY.
+ */
 enum way {
 	COPY,      /* read and write */
 	DIRECT,    /* splice: one of them is a pipe */
@@ -5392,6 +5517,7 @@ enum way {
 	GATHER,    /* datagrams: all that wait in one write */
 };
 
+/* flow_way(f): the fastest way that its ends allow. */
 static enum way flow_way(const struct flow *f)
 {
 	const struct end *from = &f->from, *to = &f->to;
@@ -5443,19 +5569,19 @@ static enum outcome flow_flush(struct flow *f, enum outcome how)
  */
 static enum outcome flow_copy(struct flow *f)
 {
-	bool messages = f->from.kind == DATAGRAM;
-	size_t limit = messages  ? BUFFER_SIZE
+	bool grams = f->from.kind == DATAGRAM;
+	size_t limit = grams     ? BUFFER_SIZE
 		: f->to.most > 0 ? f->to.most
 				 : tap_portion(f->tap, CHUNK);
 	size_t size = limit < SMALL_SIZE ? limit : SMALL_SIZE;
-	bool at_once = messages || f->to.most > 0;
+	bool at_once = grams || f->to.most > 0;
 	char small[SMALL_SIZE], *large = at_once ? buffer_new(limit) : NULL;
 	enum outcome how = ENDED;
 	ssize_t n = 1;
 
 	if (at_once && !large)
 		return flow_failed(NOT_READ);
-	while (how == ENDED && (n > 0 || messages)) {
+	while (how == ENDED && (n > 0 || grams)) {
 		if (large && f->lean && flow_rests(f)) {
 			buffer_free(large, limit);
 			large = NULL;
@@ -5489,7 +5615,7 @@ static enum outcome flow_write_parts(struct flow *f, struct iovec *part, int n)
 			return ENDED;
 		part->iov_base = (char *)part->iov_base + done;
 		part->iov_len -= done;
-		if (bar.interposed)
+		if (messages.interposed)
 			bar_end();
 		w = writev(f->to.fd, part, n);
 		if (w > 0)
@@ -5813,6 +5939,10 @@ struct clock {
 	int64_t mark, since;
 };
 
+/*
+ * clock_passed(c, mark): whether mark is what it was for c's limit.  The first
+ * call starts the clock, and so does one after since was set to 0.
+ */
 static bool clock_passed(struct clock *c, int64_t mark)
 {
 	if (c->limit == NEVER)
@@ -6037,13 +6167,6 @@ static int64_t relay_undelivered(struct relay *r, int64_t patience)
 	return left + flow_held(r->rules->echo ? &r->down : &r->up);
 }
 
-static int bytes_lost(const char *what, const char *place, const char *reason,
-	int64_t lost, enum status status)
-{
-	return fail_as(status, "%s %s failed: %s; %lld bytes not delivered",
-		what, place, reason, (long long)lost);
-}
-
 /*
  * relay_patience(r, status): how long to wait for an acknowledgement: as the
  * limits say; and the exit status when that has passed.
@@ -6203,6 +6326,72 @@ static const char *relay_reason(const struct relay *r, int result)
 }
 
 /*
+ * relay_set(r, fd, type, gram, rules): the two directions.  -1 without the
+ * pipe that wakes the one from the peer.
+ */
+static int relay_set(struct relay *r, int fd, int type, struct gram *gram,
+	const struct rules *rules)
+{
+	struct end peer = { .kind = type == SOCK_STREAM ? STREAM : DATAGRAM,
+		.fd = fd,
+		.gram = gram,
+		.strict = rules->listening };
+	struct flow way = { .tick = relay_tick,
+		.session = r,
+		.span = tick_span(rules->wait, rules->idle, rules->quit),
+		.wake = -1 };
+
+	r->rules = rules;
+	r->fd = fd;
+	r->stream = type == SOCK_STREAM;
+	r->silence.limit = rules->wait;
+	r->idle.limit = rules->idle;
+	r->quit.limit = rules->quit;
+	pthread_mutex_init(&r->lock, NULL);
+	signal_init(&r->changed);
+	r->wake[0] = r->wake[1] = -1;
+	if ((rules->quit == 0 || rules->send_only) && pipe_new(r->wake) < 0)
+		return fail("cannot create a pipe:");
+	r->up = r->down = way;
+	r->up.tap = rules->out;
+	r->up.from = (struct end){ .kind = rules->send ? TEXT : CONSOLE,
+		.fd = STDIN_FILENO,
+		.text = rules->send };
+	r->up.to = peer;
+	r->up.to.most = r->stream ? 0 : DATAGRAM_OUT;
+	r->down.tap = rules->in;
+	r->down.wake = r->wake[0];
+	r->down.from = peer;
+	if (rules->send_only)
+		r->down.to =
+			(struct end){ .kind = SINK, .take = nothing_taken };
+	else if (rules->echo)
+		r->down.to = peer;
+	else
+		r->down.to =
+			(struct end){ .kind = CONSOLE, .fd = STDOUT_FILENO };
+	return 0;
+}
+
+/*
+ * relay_pace(r): how its socket is waited for: by poll(2) where a pipe must not
+ * be waited for in splice(2) or is to wake us, else by blocking calls, which
+ * under a limit return every so often.
+ */
+static void relay_pace(struct relay *r)
+{
+	bool pipes = r->stream &&
+		(flow_way(&r->up) == DIRECT || flow_way(&r->down) == DIRECT);
+
+	r->up.polled = r->down.polled = r->wake[0] >= 0 || pipes ||
+		(fcntl(r->fd, F_GETFL) & O_NONBLOCK);
+	if (r->up.polled)
+		(void)fcntl(r->fd, F_SETFL, O_NONBLOCK);
+	else if (r->up.span > 0)
+		sock_timeouts(r->fd, r->up.span);
+}
+
+/*
  * relay_run(r, fd, type, gram, rules): between the console and a connected
  * socket, or the peer of gram; an echo is a relay of the peer to itself.  0
  * when all is delivered, else -1.  The thread that reads the console cannot be
@@ -6211,63 +6400,18 @@ static const char *relay_reason(const struct relay *r, int result)
 static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
 	const struct rules *rules)
 {
-	struct end console = { .kind = rules->send ? TEXT : CONSOLE,
-		.fd = STDIN_FILENO,
-		.text = rules->send };
-	struct end peer = { .kind = type == SOCK_STREAM ? STREAM : DATAGRAM,
-		.fd = fd,
-		.gram = gram,
-		.strict = rules->listening };
-	struct end sink = { .kind = SINK, .take = nothing_taken };
-	struct end target = peer;
 	enum outcome down;
 	struct why reason;
 	char lack[ADDR_TEXT];
-	int64_t span;
 
-	r->rules = rules;
-	r->fd = fd;
-	r->stream = type == SOCK_STREAM;
-	pthread_mutex_init(&r->lock, NULL);
-	signal_init(&r->changed);
-	r->silence.limit = rules->wait;
-	r->idle.limit = rules->idle;
-	r->quit.limit = rules->quit;
-	target.most = r->stream ? 0 : DATAGRAM_OUT;
-	r->up = (struct flow){ .from = console,
-		.to = target,
-		.tick = relay_tick,
-		.session = r,
-		.tap = rules->out };
-	console = (struct end){ .kind = CONSOLE, .fd = STDOUT_FILENO };
-	r->down = (struct flow){ .from = peer,
-		.to = rules->send_only ? sink
-			: rules->echo  ? peer
-				       : console,
-		.tick = relay_tick,
-		.session = r,
-		.tap = rules->in };
+	if (relay_set(r, fd, type, gram, rules) < 0)
+		return -1;
+	relay_pace(r);
 	relay_count(r);
-	span = tick_span(rules->wait, rules->idle, rules->quit);
-	r->wake[0] = r->wake[1] = -1;
-	if ((rules->quit == 0 || rules->send_only) && pipe_new(r->wake) < 0)
-		return fail("cannot create a pipe:");
-	r->up.span = r->down.span = span;
-	r->up.wake = -1;
-	r->down.wake = r->wake[0];
-	r->up.polled = r->down.polled = r->wake[0] >= 0 ||
-		(fcntl(fd, F_GETFL) & O_NONBLOCK) ||
-		(r->stream &&
-			(flow_way(&r->up) == DIRECT ||
-				flow_way(&r->down) == DIRECT));
-	if (r->up.polled)
-		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
-	else if (span > 0)
-		sock_timeouts(fd, span);
 	if (!rules->recv_only && !rules->echo) {
 		r->up_state = RUNNING;
-		if (thread_start(relay_up, r, 0) < 0)
-			return fail("cannot start a thread:");
+		if (thread_need(relay_up, r) < 0)
+			return -1;
 	}
 	down = pump(&r->down);
 	reason = why;
@@ -6284,6 +6428,16 @@ static int relay_run(struct relay *r, int fd, int type, struct gram *gram,
  * A way at rest needs no thread where the system can wait for many: a keeper
  * has it, which carries what is small and never waits.  A bulk, a reader that
  * is slow, or an end that has to be watched gets a thread until that is over.
+ * What is true of a way, by its marks under the lock:
+ *
+ *	kept		the keeper's set tells of it; no thread has it
+ *	kept, wanting	it should have a thread, and there was none yet
+ *	neither		bridge_move has it, on a thread
+ *	ended		nothing more comes: that is passed on; now its
+ *			stream is watched for a reset
+ *	over		nobody has it any more
+ *
+ * Whoever makes the second way over owns the bridge (bridge_over says so).
  */
 struct bridge {
 	int fd[2];
@@ -6544,6 +6698,7 @@ static void bridge_move(struct bridge *b, int i)
 		b->done(b);
 }
 
+/* bridge_forth(b), bridge_back(b): the threads of the two ways. */
 static void *bridge_forth(void *arg)
 {
 	bridge_move(arg, 0);
@@ -6586,19 +6741,20 @@ static void bridge_open(
 }
 
 /*
- * bridge_run(b): until both ways have ended, or silence has lasted for its
- * limit.  0, also when the bridge broke; -1 when it never began.  The sockets
- * stay open.
+ * bridge_run(b, back): until both ways have ended, or silence has lasted for
+ * its limit.  back: a thread from pool_reserve.  0, also when the bridge broke;
+ * -1 when it never began, for there is none.  The sockets stay open.
  */
-static int bridge_run(struct bridge *b)
+static int bridge_run(struct bridge *b, struct job *back)
 {
+	if (!back)
+		return fail("cannot start a thread:");
 	for (int i = 0; i < 2; i++)
 		if (b->idle.limit < NEVER)
 			sock_timeouts(b->fd[i], b->way[i].span);
 		else
 			sock_write_timeout(b->fd[i], farewell);
-	if (pool_run(bridge_back, b) < 0)
-		return fail("cannot start a thread:");
+	pool_use(back, bridge_back, b);
 	bridge_move(b, 0);
 	pthread_mutex_lock(&b->lock);
 	while (!b->over[1])
@@ -6644,6 +6800,7 @@ static void keeper_release(struct bridge *b, int i)
 	}
 }
 
+/* keeper_farewell(b): a thread for the last of b, which may have to wait. */
 static void *keeper_farewell(void *arg)
 {
 	struct bridge *b = arg;
@@ -6670,7 +6827,8 @@ static bool keeper_over(struct bridge *b, int i, enum outcome how)
 		b->over[!i] = true;
 	}
 	clean = b->over[!i] && how == ENDED && !b->broken &&
-		flow_held(&b->way[!i]) == 0 && loudness < 1 && !json;
+		flow_held(&b->way[!i]) == 0 && messages.loudness < 1 &&
+		!messages.json;
 	pthread_mutex_unlock(&b->lock);
 	if (!clean)
 		set_remove(b->keeper, b->fd[i]);
@@ -6792,6 +6950,7 @@ struct keepers { /* one for each processor, started when first wanted */
 	int set[KEEPERS];
 };
 
+/* keepers_start(k): as many as can be had, maybe none; with the lock held. */
 static void keepers_start(struct keepers *k)
 {
 	int n = processors(), set;
@@ -6826,17 +6985,14 @@ static int keeper_find(void)
 }
 
 /*
- * bridge_commit(b, done): have b kept; done is called when both ways have ended
- * and owns it then, on any thread.  -1 when that cannot be: it has a limit or a
- * tap, which may have to wait, or there is no keeper.
+ * bridge_commit(b, keeper, done): have b kept by this one; done is called when
+ * both ways have ended and owns it then, on any thread.  It has no limit and no
+ * tap, which may have to wait.  -1 when that cannot be.
  */
-static int bridge_commit(struct bridge *b, void (*done)(struct bridge *))
+static int bridge_commit(
+	struct bridge *b, int keeper, void (*done)(struct bridge *))
 {
-	b->keeper = b->idle.limit < NEVER || b->tap[0] || b->tap[1]
-		? -1
-		: keeper_find();
-	if (b->keeper < 0)
-		return -1;
+	b->keeper = keeper;
 	b->done = done;
 	b->way[0].kept = b->way[1].kept = true;
 	if (!bridge_keep(b, 0)) {
@@ -6879,6 +7035,7 @@ struct variables {
 	char text[VARIABLES][ADDR_TEXT + 24];
 };
 
+/* variable_add(v, kind, name, value): KINDNAME=value. */
 static void variable_add(struct variables *v, const char *kind,
 	const char *name, const char *value)
 {
@@ -6886,6 +7043,7 @@ static void variable_add(struct variables *v, const char *kind,
 		value);
 }
 
+/* variables_end(v, kind, side, a): one end of it, LOCAL or REMOTE. */
 static void variables_end(struct variables *v, const char *kind,
 	const char *side, const struct addr *a)
 {
@@ -7230,8 +7388,8 @@ static int command_serve(struct command *c, int fd, bool reset,
 		lost = stream_settle(fd, farewell, fin);
 	}
 	if (lost > 0)
-		fail("connection to %s failed: %s; %lld bytes not delivered",
-			place, strerror(errno), (long long)lost);
+		bytes_lost(
+			"connection to", place, strerror(errno), lost, FAILED);
 	session_end(session, lost > 0 ? "failed" : "ended");
 	stream_close(fd, reset);
 	return lost > 0 ? -1 : 0;
@@ -7259,21 +7417,21 @@ static bool command_outlast(
 }
 
 /*
- * command_bridged(c, fd, own, limit, tap, session, place, limited): a command
- * on the other end of a pair of sockets, under a limit of silence, or behind
- * taps, or counted; own is closed, fd as above, and the session ends.
- * limited: whether that has passed.
+ * command_bridged(c, fd, own, back, limit, tap, session, place, limited): a
+ * command on the other end of a pair of sockets, under a limit of silence, or
+ * behind taps, or counted; own is closed, fd as above, and the session ends.
+ * back: see bridge_run; limited: whether that has passed.
  */
-static int command_bridged(struct command *c, int fd, int own, int64_t limit,
-	struct tap *const tap[2], struct session *session, const char *place,
-	bool *limited)
+static int command_bridged(struct command *c, int fd, int own, struct job *back,
+	int64_t limit, struct tap *const tap[2], struct session *session,
+	const char *place, bool *limited)
 {
 	struct bridge b = { .tap = { tap[0], tap[1] }, .session = session };
 	int64_t lost = 0;
 	int result;
 
 	bridge_open(&b, fd, own, limit, true);
-	result = bridge_run(&b);
+	result = bridge_run(&b, back);
 	if (result == 0 && !b.broken && !b.limited)
 		b.limited = !command_outlast(c, fd, own, after(limit));
 	close(own);
@@ -7283,9 +7441,8 @@ static int command_bridged(struct command *c, int fd, int own, int64_t limit,
 	if (result == 0 && !b.broken)
 		lost = stream_settle(fd, farewell, true);
 	if (lost > 0)
-		result = fail("connection to %s failed: %s; %lld bytes not "
-			      "delivered",
-			place, strerror(errno), (long long)lost);
+		result = bytes_lost(
+			"connection to", place, strerror(errno), lost, FAILED);
 	session_end(session, bridge_reason(&b, result));
 	stream_close(fd, b.broken);
 	return result;
@@ -7297,16 +7454,31 @@ static int command_bridged(struct command *c, int fd, int own, int64_t limit,
  * Workers are leaders and followers: each waits in accept(2); the one that
  * gets a peer sees to it that another one waits, serves its peer to the end,
  * and goes back to wait unless enough do.  No queue, no hand-off, no thread
- * started per connection.
+ * started per connection.  Who lacks what its peer needs counts as one that
+ * waits: so the peers to come stay in the backlog, and threads are left.
+ *
+ * Where the peers are limited, a worker takes a place before it accepts and
+ * gives it back with its peer (server_leave); who finds none waits, and so does
+ * the next peer in the backlog.  A server stops when its last peer has come, or
+ * at the word to drain: then its doors close, and it is over when all peers
+ * have gone.
  */
 enum { SERVING = 1 };
 
+struct door { /* a listening socket and its workers */
+	struct server *server;
+	int fd;               /* when places are counted: all sockets */
+	int waiting;          /* workers in accept(2), or before door_follow */
+	void *(*run)(void *); /* what a worker does with its door */
+};
+
 struct server {
 	/*
-	 * Serves one peer and closes its socket; -1: it lost bytes, SERVING:
-	 * it goes on elsewhere, until server_leave.
+	 * Calls door_follow when it has what it needs, serves one peer and
+	 * closes its socket; -1: it lost bytes, SERVING: it goes on elsewhere,
+	 * until server_leave.
 	 */
-	int (*service)(void *arg, int fd, const struct addr *peer);
+	int (*service)(struct door *d, int fd, const struct addr *peer);
 	void (*closing)(void *arg); /* nobody else will come; or NULL */
 	void *arg;
 	int64_t most;  /* peers at the same time; 0: any number */
@@ -7328,27 +7500,39 @@ struct server {
 	int doors;
 };
 
-struct door { /* a listening socket and its workers */
-	struct server *server;
-	int fd;               /* when places are counted: all sockets */
-	int waiting;          /* workers in accept(2) */
-	void *(*run)(void *); /* what a worker does with its door */
-};
-
-/*
- * server_run_short(s): descriptors, memory or threads have run out, errno says
- * which.  Say it once; wait until a peer has gone or a moment has passed.
- */
-static void server_run_short(struct server *s, const char *what)
+/* server_lacks(s): what why tells has run out; said once. */
+static void server_lacks(struct server *s)
 {
-	int error = errno;
-
-	pthread_mutex_lock(&s->lock);
 	if (!s->told)
-		say("%s: %s; peers wait", what, strerror(error));
+		say("%s; peers wait", why.text);
 	s->told = true;
+}
+
+/* server_pause(s): so it does; wait until a peer has gone, or for a moment. */
+static void server_pause(struct server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	server_lacks(s);
 	signal_wait(&s->changed, &s->lock, after(short_pause));
 	pthread_mutex_unlock(&s->lock);
+}
+
+/*
+ * server_is_short(s): what has failed for why may go well now: it took what
+ * other peers may have given back meanwhile.
+ */
+static bool server_is_short(struct server *s)
+{
+	static const int shortage[] = { EMFILE, ENFILE, EAGAIN, ENOMEM,
+		ENOBUFS };
+
+	for (size_t i = 0; i < COUNT(shortage); i++) {
+		if (why.error != shortage[i])
+			continue;
+		server_pause(s);
+		return true;
+	}
+	return false;
 }
 
 /* server_stop(s): with the lock held. */
@@ -7412,44 +7596,48 @@ static void server_leave(struct server *s, bool served, bool lost)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* door_follow(d): let one more worker wait at d; d->waiting has counted it. */
-static void door_follow(struct door *d)
+/* door_staff(d): let one more worker wait at d; d->waiting has counted it. */
+static void door_staff(struct door *d)
 {
 	struct server *s = d->server;
-	int error;
 
 	if (pool_run(d->run, d) == 0)
 		return;
-	error = errno;
+	fail("cannot start a thread:");
 	pthread_mutex_lock(&s->lock);
 	d->waiting--;
-	if (!s->told)
-		say("cannot start a thread: %s; peers wait", strerror(error));
-	s->told = s->lacking = true;
+	server_lacks(s);
+	s->lacking = true;
 	pthread_cond_signal(&s->watched);
 	pthread_mutex_unlock(&s->lock);
 }
 
-/*
- * door_enter(d, peer): a peer has come in at d.  See to it that somebody else
- * waits there, and that those who watch the server know.
- */
+/* door_follow(d): who calls this waits no more, see to it that others do. */
+static void door_follow(struct door *d)
+{
+	bool alone;
+
+	pthread_mutex_lock(&d->server->lock);
+	alone = --d->waiting == 0;
+	d->waiting += alone;
+	pthread_mutex_unlock(&d->server->lock);
+	if (alone)
+		door_staff(d);
+}
+
+/* door_enter(d, peer): a peer has come in at d; those who watch know. */
 static void door_enter(struct door *d, const struct addr *peer)
 {
 	struct server *s = d->server;
-	bool alone, full;
+	bool full;
 
 	pthread_mutex_lock(&s->lock);
-	alone = --d->waiting == 0;
-	d->waiting += alone;
 	if (s->served++ == 0 || s->stopped)
 		pthread_cond_signal(&s->watched);
 	full = ++s->serving == s->most;
 	if (s->served == s->total)
 		server_stop(s);
 	pthread_mutex_unlock(&s->lock);
-	if (alone)
-		door_follow(d);
 	tell_accepted(peer);
 	if (full)
 		tell("The house is full (-m %lld); others wait",
@@ -7469,6 +7657,10 @@ static bool door_return(struct door *d)
 	return wanted;
 }
 
+/*
+ * worker(door): accept, serve, and again, until enough others wait at the door
+ * or the server has stopped.
+ */
 static void *worker(void *arg)
 {
 	struct door *d = arg;
@@ -7482,11 +7674,12 @@ static void *worker(void *arg)
 				server_leave(s, false, false);
 				return NULL;
 			}
-			server_run_short(s, "cannot accept");
+			fail("cannot accept:");
+			server_pause(s);
 			server_leave(s, false, false);
 		}
 		door_enter(d, &peer);
-		result = s->service(s->arg, fd, &peer);
+		result = s->service(d, fd, &peer);
 		if (result != SERVING)
 			server_leave(s, true, result < 0);
 	} while (door_return(d));
@@ -7536,7 +7729,7 @@ static bool server_watch(
 			s->door[i].waiting += alone;
 			pthread_mutex_unlock(&s->lock);
 			if (alone)
-				door_follow(&s->door[i]);
+				door_staff(&s->door[i]);
 			pthread_mutex_lock(&s->lock);
 		}
 	}
@@ -7586,7 +7779,7 @@ static int serve(struct server *s, struct listeners *ls, int64_t deadline)
 			.waiting = WAITING,
 			.run = worker };
 		for (int k = 0; k < WAITING; k++)
-			door_follow(&doors[i]);
+			door_staff(&doors[i]);
 	}
 	return server_watch(s, deadline, server_has_begun) ? 0 : no_client();
 }
@@ -7618,6 +7811,15 @@ static int server_stay(struct server *s)
  *
  * In a hub all hear and tell one room.  When a listener relays for several
  * peers there are two: the console tells the peers one and hears the other.
+ *
+ * Of a member, as the room sees it:
+ *
+ *	at == head	keeps up: the next message goes out at once
+ *	lags		the courier catches it up when it can be written to
+ *	owed		... and how long the others have waited for that
+ *	ended		its peer says no more, but hears on
+ *	fin		it got our FIN: there is nothing more to hear
+ *	gone		a write failed, or it was evicted: its thread leaves
  */
 enum { PADDING, CONSOLE_ID }; /* the first ids; peers have those after */
 
@@ -7674,6 +7876,7 @@ struct room {
 	int wake[2]; /* a pipe that interrupts the courier */
 };
 
+/* record_at(r, at): the record there; at counts bytes from the first ever. */
 static struct record *record_at(struct room *r, uint64_t at)
 {
 	return (struct record *)(void *)(r->ring + at % RING_SIZE);
@@ -7691,6 +7894,7 @@ static uint64_t record_next(struct room *r, uint64_t at)
 	return at + record_room(record_at(r, at)->size);
 }
 
+/* room_init(r): an empty room; -1 without memory or a pipe. */
 static int room_init(struct room *r)
 {
 	memset(r, 0, sizeof(*r));
@@ -8000,10 +8204,11 @@ static void room_enter(struct room *r, struct post *p)
 	r->last = &p->next;
 	while (p->state != POSTED) {
 		if (r->busy) {
+			/* Not for ever: glibc before 2.41 loses signals. */
 			signal_wait(
 				&r->spread[(r->batch + (p->state == QUEUED)) %
 					2],
-				&r->queue, NEVER);
+				&r->queue, after(SECOND));
 			continue;
 		}
 		r->busy = true;
@@ -8117,6 +8322,10 @@ static void room_join(struct room *r, struct member *m)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/*
+ * room_leave(r, m): m hears and says no more; what it should have heard is
+ * lost, and said to be, unless it had ended before.
+ */
 static void room_leave(struct room *r, struct member *m)
 {
 	struct member **p = &r->members;
@@ -8401,7 +8610,12 @@ static void chat_leave(struct chat **c)
  *
  * Datagrams of many peers on one socket: a loop that gives each message its
  * peer.  Peers are the addresses heard from, remembered while they are not
- * silent for too long.
+ * silent for too long.  What becomes of a message is the user's:
+ *
+ *	-lue		goes back, all that came at once in one call
+ *	-luk		is noted (peers) and written to standard output
+ *	-lub		... and sent to all other peers
+ *	-luc, --forward	goes to the link of its peer
  */
 enum { PEER_BUCKETS = 256 };
 
@@ -8440,6 +8654,7 @@ struct port {
 	int64_t hasty; /* until when no answer is waited for */
 };
 
+/* peer_hash(a): the bucket of a peer. */
 static unsigned int peer_hash(const struct addr *a)
 {
 	const unsigned char *p = (const unsigned char *)&a->sa;
@@ -9352,8 +9567,9 @@ static void taps_open(const struct options *o, struct tap t[2],
 	*in = tap_open(&t[0], &from, name, *out);
 }
 
-/* report_connected(t, peer): for --json. */
-static void report_connected(const struct target *t, const struct addr *peer)
+/* report_connected(t, peer, took): for --json; took: to connect, in ns. */
+static void report_connected(
+	const struct target *t, const struct addr *peer, int64_t took)
 {
 	struct object o;
 
@@ -9364,20 +9580,21 @@ static void report_connected(const struct target *t, const struct addr *peer)
 	if (peer->len == 0) /* only the proxy knows */
 		object_number(&o, "port", t->port);
 	object_text(&o, "protocol", target_kind(t));
-	object_time(&o, "seconds", dialled);
+	object_time(&o, "seconds", took);
 	object_end(&o, STDERR_FILENO);
 }
 
-/* tell_connected(t, peer): nc.openbsd's sentence. */
-static void tell_connected(const struct target *t, const struct addr *peer)
+/* tell_connected(t, peer, took): nc.openbsd's sentence. */
+static void tell_connected(
+	const struct target *t, const struct addr *peer, int64_t took)
 {
 	char host[ADDR_TEXT], named[PLACE_TEXT], name[32];
 	const char *kind = target_kind(t);
 	int port = peer->len > 0 ? addr_port(peer) : t->port;
 
-	if (json)
-		report_connected(t, peer);
-	if (loudness < 1 || json)
+	if (messages.json)
+		report_connected(t, peer, took);
+	if (messages.loudness < 1 || messages.json)
 		return;
 	addr_host(peer, host);
 	if (t->path) {
@@ -9508,6 +9725,7 @@ static int access_reload(struct access *a)
 	return 0;
 }
 
+/* hangup_set(set): SIGHUP alone. */
 static void hangup_set(sigset_t *set)
 {
 	sigemptyset(set);
@@ -9540,9 +9758,7 @@ static int access_open(const struct options *o, struct access **to)
 	*to = &lists;
 	if (access_load(&lists, after(o->wait)) < 0)
 		return -1;
-	return thread_start(access_run, &lists, 0) < 0
-		? fail("cannot start a thread:")
-		: 0;
+	return thread_need(access_run, &lists);
 }
 
 /*
@@ -9627,13 +9843,15 @@ static int hear_one(
 /* reach_one(o, peer): a client's connection. */
 static int reach_one(const struct options *o, struct addr *peer)
 {
-	int fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, peer);
+	int64_t took;
+	int fd = dial_long(
+		&o->target, &o->prefs, o->wait, o->retry, peer, &took);
 	size_t n = strlen(why.text);
 
 	if (fd >= 0)
-		add(&watch.connected, dialled);
+		add(&watch.connected, took);
 	if (fd >= 0 && !o->udp)
-		tell_connected(&o->target, peer);
+		tell_connected(&o->target, peer, took);
 	if (fd < 0 && o->udp && !o->unixsock && !o->hub && why.error == EACCES)
 		snprintf(why.text + n, sizeof(why.text) - n,
 			" (-b allows broadcast addresses)");
@@ -9685,6 +9903,7 @@ struct echo {
 	int fd;
 };
 
+/* echo_tick(e): whether its peer has been silent for too long. */
 static bool echo_tick(void *arg)
 {
 	struct echo *e = arg;
@@ -9693,10 +9912,10 @@ static bool echo_tick(void *arg)
 		&e->idle, flow_mark(&e->flow) - unacknowledged(e->fd));
 }
 
-/* echo_service(o, fd, peer): its failure is the peer's own. */
-static int echo_service(void *arg, int fd, const struct addr *peer)
+/* echo_service(d, fd, peer): its failure is the peer's own. */
+static int echo_service(struct door *d, int fd, const struct addr *peer)
 {
-	const struct options *o = arg;
+	const struct options *o = d->server->arg;
 	struct end end = { .kind = STREAM, .fd = fd };
 	struct echo e = { .fd = fd,
 		.idle.limit = o->idle,
@@ -9709,6 +9928,7 @@ static int echo_service(void *arg, int fd, const struct addr *peer)
 	enum outcome how;
 	bool fin;
 
+	door_follow(d);
 	session_begin(&session, fd, peer);
 	session_count(&session, &e.flow.got, &e.flow.put, NULL, NULL);
 	e.flow.tap = tap_open(&tap, &both, tap_name(o, peer, text), NULL);
@@ -9790,10 +10010,8 @@ static int ports_run(const struct options *o, struct listeners *ls,
 			sock_timeouts(
 				ls->fd[i].fd, tick_span(limit, NEVER, NEVER));
 		}
-		if (i < last && thread_start(port_thread, &ports[i], 0) < 0) {
-			fail("cannot start a thread:");
+		if (i < last && thread_need(port_thread, &ports[i]) < 0)
 			return complain();
-		}
 	}
 	if (port_run(&ports[last]) < 0)
 		return complain();
@@ -9846,6 +10064,7 @@ static int mode_echo(const struct options *o)
 	return serve_peers(o, &s);
 }
 
+/* mode_echo_one(o): a listener's echo for one peer; datagrams are of many. */
 static int mode_echo_one(const struct options *o)
 {
 	return o->udp ? mode_echo(o) : mode_one(o);
@@ -9871,10 +10090,56 @@ static const char *member_reason(struct member *m, enum outcome how)
 								      : "ended";
 }
 
-/* hub_service(hub, fd, peer): a peer joins, posts, and leaves. */
-static int hub_service(void *arg, int fd, const struct addr *peer)
+/* hub_flow(h, m, chat): what m's peer sends, to the room, maybe as a chat. */
+static void hub_flow(struct hub *h, struct member *m, struct chat *chat)
 {
-	struct hub *h = arg;
+	const struct options *o = h->o;
+
+	m->flow.from = (struct end){ .kind = STREAM, .fd = m->fd };
+	m->flow.to = (struct end){ .kind = SINK,
+		.arg = chat ? (void *)chat : m,
+		.take = chat           ? chat_take
+			: o->send_only ? nothing_taken
+				       : member_take };
+	m->flow.session = m;
+	m->flow.lean = true;
+	m->silence.limit = o->idle;
+	if (o->idle == NEVER)
+		return;
+	m->flow.tick = member_tick;
+	m->flow.span = tick_span(o->idle, NEVER, NEVER);
+	sock_timeouts(m->fd, m->flow.span);
+}
+
+/*
+ * hub_pump(h, m, chat): m in the room: until its peer has ended and, unless it
+ * leaves with that, is gone.
+ */
+static enum outcome hub_pump(struct hub *h, struct member *m, struct chat *chat,
+	const struct addr *peer)
+{
+	enum outcome how;
+
+	room_join(&h->peers, m);
+	if (chat)
+		chat_join(chat, m, peer);
+	how = pump(&m->flow);
+	if (how == ENDED && !h->leave_at_end) {
+		member_end(m);
+		chat_leave(&chat);
+		member_stay(m);
+	}
+	m->broken = how == NOT_READ;
+	room_leave(&h->peers, m);
+	chat_leave(&chat);
+	room_rest(&h->peers);
+	return how;
+}
+
+/* hub_service(d, fd, peer): a peer joins, posts, and leaves. */
+static int hub_service(struct door *d, int fd, const struct addr *peer)
+{
+	struct hub *h = d->server->arg;
 	const struct options *o = h->o;
 	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
 	struct member m = {
@@ -9887,6 +10152,7 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 	struct tap tap;
 	enum outcome how;
 
+	door_follow(d);
 	session_begin(&session, fd, peer);
 	session_count(&session, &m.flow.got, &m.sent, NULL, NULL);
 	if (h->chat && !chat) {
@@ -9897,35 +10163,10 @@ static int hub_service(void *arg, int fd, const struct addr *peer)
 	}
 	target_place(&anyone, peer, m.place);
 	m.hush.limit = SECOND;
-	m.silence.limit = o->idle;
-	m.flow.from = (struct end){ .kind = STREAM, .fd = fd };
-	m.flow.to = (struct end){ .kind = SINK,
-		.arg = chat ? (void *)chat : &m,
-		.take = chat           ? chat_take
-			: o->send_only ? nothing_taken
-				       : member_take };
-	m.flow.session = &m;
-	m.flow.lean = true;
+	hub_flow(h, &m, chat);
 	shape.lines = o->lines && !chat;
 	m.flow.tap = tap_open(&tap, &shape, tap_name(o, peer, text), NULL);
-	if (o->idle < NEVER) {
-		m.flow.tick = member_tick;
-		m.flow.span = tick_span(o->idle, NEVER, NEVER);
-		sock_timeouts(fd, m.flow.span);
-	}
-	room_join(&h->peers, &m);
-	if (chat)
-		chat_join(chat, &m, peer);
-	how = pump(&m.flow);
-	if (how == ENDED && !h->leave_at_end) {
-		member_end(&m);
-		chat_leave(&chat);
-		member_stay(&m);
-	}
-	m.broken = how == NOT_READ;
-	room_leave(&h->peers, &m);
-	chat_leave(&chat);
-	room_rest(&h->peers);
+	how = hub_pump(h, &m, chat, peer);
 	if (!m.gone && !m.fin && !o->reset)
 		m.fin = shutdown(fd, SHUT_WR) == 0;
 	if (!m.gone && how != NOT_READ)
@@ -10006,12 +10247,10 @@ static int hub_run(const struct options *o)
 	if (room_init(&h.peers) < 0 || room_init(&h.console) < 0)
 		return complain();
 	room_join(h.self.hears, &h.self);
-	if (thread_start(hub_output, &h, 0) < 0 ||
-		thread_start(room_courier, &h.peers, 0) < 0 ||
-		(!o->recv_only && thread_start(hub_input, &h, 0) < 0)) {
-		fail("cannot start a thread:");
+	if (thread_need(hub_output, &h) < 0 ||
+		thread_need(room_courier, &h.peers) < 0 ||
+		(!o->recv_only && thread_need(hub_input, &h) < 0))
 		return complain();
-	}
 	status = serve_peers(o, &s);
 	room_flush(h.self.hears, &h.self);
 	return status;
@@ -10101,13 +10340,12 @@ static int grams_run(const struct options *o)
 	g.peers.memory = o->idle < NEVER ? o->idle : remembered;
 	if (open_listeners(o, &ls) < 0)
 		return complain();
-	if (!o->recv_only && thread_start(grams_input, &g, 0) < 0) {
-		fail("cannot start a thread:");
+	if (!o->recv_only && thread_need(grams_input, &g) < 0)
 		return complain();
-	}
 	return ports_run(o, &ls, &g.peers, grams_heard, NULL);
 }
 
+/* mode_many(o): -lk, -lb and --chat. */
 static int mode_many(const struct options *o)
 {
 	return o->udp ? grams_run(o) : hub_run(o);
@@ -10236,7 +10474,7 @@ static void scan_failed(struct scan *s, int port, enum found found)
 		s->last = why;
 		s->last_port = port;
 	}
-	if (loudness > 0 && found != ASKED) {
+	if (messages.loudness > 0 && found != ASKED) {
 		free(s->said[port]);
 		s->said[port] = strdup(why.text);
 	}
@@ -10258,6 +10496,7 @@ static void scan_note(struct scan *s, int port, enum found found, int which)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* scan_work(s): a worker: port after port. */
 static void *scan_work(void *arg)
 {
 	struct scan *s = arg;
@@ -10308,14 +10547,14 @@ static void scan_say(const struct scan *s, int port)
 
 	addr_set_port(&a, port);
 	t.port = port;
-	if (s->found[port] == OPEN && !json)
-		tell_connected(&t, &a);
+	if (s->found[port] == OPEN && !messages.json)
+		tell_connected(&t, &a, 0);
 	else if (s->said[port])
 		say("%s", s->said[port]);
 	if (s->found[port] != OPEN && !(s->found[port] == MUTE && s->o->udp))
 		return;
 	service_name(&t, port, name);
-	if (json) {
+	if (messages.json) {
 		scan_report(s, &t, &a, name);
 		return;
 	}
@@ -10485,15 +10724,16 @@ static int mode_scan(const struct options *o)
 static int mode_zero(const struct options *o)
 {
 	struct addr peer;
+	int64_t took;
 	int fd;
 
 	if (o->ports)
 		return mode_scan(o);
-	fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, &peer);
+	fd = dial_long(&o->target, &o->prefs, o->wait, o->retry, &peer, &took);
 	if (fd < 0)
 		return complain();
 	stream_close(fd, o->reset);
-	tell_connected(&o->target, &peer);
+	tell_connected(&o->target, &peer, took);
 	return DONE;
 }
 
@@ -10617,39 +10857,25 @@ static int commands_grams(const struct options *o)
 	finish(ports_run(o, &ls, NULL, links_message, &all));
 }
 
-/* is_short(error): something has run out that others may give back. */
-static bool is_short(int error)
+/* command_needs(pair, back): what its bridge takes, as far as it is missing. */
+static int command_needs(int pair[2], struct job **back)
 {
-	return error == EMFILE || error == ENFILE || error == EAGAIN ||
-		error == ENOMEM || error == ENOBUFS;
+	if (!*back)
+		*back = pool_reserve();
+	if (!*back)
+		return fail("cannot start a thread:");
+	if (pair[0] < 0 && pair_new(pair, SOCK_STREAM) < 0)
+		return fail("cannot create a pair of sockets:");
+	return 0;
 }
 
 /*
- * command_begin(o, c, v, fd): start it; where many peers share what there is,
- * one that is short of something waits.
+ * command_session(o, d, fd, peer, status): a command for a connection, which is
+ * closed.  d: where one of many came in, and waits for what others have, or
+ * NULL.  -1 when it could not be run, or not to its end.
  */
-static int command_begin(
-	const struct options *o, struct command *c, struct variables *v, int fd)
-{
-	static atomic_bool told;
-	int result;
-
-	for (;;) {
-		result = command_start(c, o->command, o->direct, v, fd, fd);
-		if (result == 0 || !o->keep || !is_short(why.error))
-			return result;
-		if (!atomic_exchange(&told, true))
-			say("%s; peers wait", why.text);
-		pause_for(short_pause);
-	}
-}
-
-/*
- * command_session(o, fd, peer, status): a command for a connection, which is
- * closed.  -1 when it could not be run, or not to its end.
- */
-static int command_session(
-	const struct options *o, int fd, const struct addr *peer, int *status)
+static int command_session(const struct options *o, struct door *d, int fd,
+	const struct addr *peer, int *status)
 {
 	struct target anyone = { .type = SOCK_STREAM, .path = o->target.path };
 	struct addr local = sock_name(fd), remote = *peer;
@@ -10658,6 +10884,7 @@ static int command_session(
 	struct tap taps[2], *tap[2];
 	char place[PLACE_TEXT];
 	int64_t limit = silence_limit(o);
+	struct job *back = NULL;
 	int pair[2] = { -1, fd }, result;
 	bool limited = false, bridged;
 	struct session session;
@@ -10672,20 +10899,25 @@ static int command_session(
 	target_place(&anyone, peer, place);
 	taps_open(o, taps, peer, &tap[0], &tap[1]);
 	bridged = limit < NEVER || tap[0] || watch.stats;
-	if (bridged && pair_new(pair, SOCK_STREAM) < 0)
-		result = fail("cannot create a pair of sockets:");
-	else
-		result = command_begin(o, &c, &v, pair[1]);
+	do
+		result = bridged && command_needs(pair, &back) < 0
+			? -1
+			: command_start(&c, o->command, o->direct, &v, pair[1],
+				  pair[1]);
+	while (result < 0 && d && server_is_short(d->server));
+	if (d)
+		door_follow(d);
 	if (pair[1] != fd)
 		close(pair[1]);
 	if (result < 0) {
+		pool_release(back);
 		if (pair[0] >= 0)
 			close(pair[0]);
 		session_end(&session, "failed");
 		stream_close(fd, true);
 		return -1;
 	}
-	result = bridged ? command_bridged(&c, fd, pair[0], limit, tap,
+	result = bridged ? command_bridged(&c, fd, pair[0], back, limit, tap,
 				   &session, place, &limited)
 			 : command_serve(&c, fd, o->reset, &session, place);
 	command_forget(&c);
@@ -10693,11 +10925,12 @@ static int command_session(
 	return limited && result == 0 ? silent_too_long(o, place) : result;
 }
 
-static int command_service(void *arg, int fd, const struct addr *peer)
+/* command_service(d, fd, peer): the command for one of many. */
+static int command_service(struct door *d, int fd, const struct addr *peer)
 {
 	int status;
 
-	if (command_session(arg, fd, peer, &status) == 0)
+	if (command_session(d->server->arg, d, fd, peer, &status) == 0)
 		return 0;
 	complain();
 	return -1;
@@ -10714,7 +10947,8 @@ static int mode_command(const struct options *o)
 	fd = o->listen ? take_one(o, &peer) : reach_one(o, &peer);
 	if (fd < 0)
 		return no_peer();
-	return command_session(o, fd, &peer, &status) < 0 ? complain() : status;
+	return command_session(o, NULL, fd, &peer, &status) < 0 ? complain()
+								: status;
 }
 
 /* mode_commands(o): a command for each of many peers. */
@@ -10734,7 +10968,9 @@ static int forward_gram(struct links *all, struct link *l, int ends[2])
 {
 	const struct options *o = all->arg;
 	struct addr target;
-	int fd = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &target);
+	int64_t took;
+	int fd = dial_long(
+		&o->onward, &o->prefs, o->wait, o->retry, &target, &took);
 
 	if (fd >= 0 && !sock_is_connected(fd))
 		l->group.peer = target;
@@ -10769,18 +11005,46 @@ static int forward_broken(
 		tell("Connection to %s failed: %s", place, b->why.text);
 		return 0;
 	}
-	return fail("connection to %s failed: %s; %lld bytes not delivered",
-		place, b->why.text, held);
+	return bytes_lost("connection to", place, b->why.text, held, FAILED);
 }
 
 struct forward {              /* a peer and its target */
 	struct bridge bridge; /* the first: what is done with it is told */
 	const struct options *options;
 	struct server *server; /* of many peers, or NULL */
+	int keeper;            /* the set of its keeper, or -1: ... */
+	struct job *back;      /* ... it has a thread */
 	struct addr peer, target;
 	struct session session;
 	struct tap taps[2];
 };
+
+/*
+ * forward_new(o, peer): with what will have both its ways.  NULL when there is
+ * no memory, or no thread.
+ */
+static struct forward *forward_new(
+	const struct options *o, const struct addr *peer)
+{
+	struct forward *f = malloc(sizeof(*f));
+	struct tap **tap = f ? f->bridge.tap : NULL;
+
+	if (!f) {
+		fail("cannot forward:");
+		return NULL;
+	}
+	*f = (struct forward){ .options = o, .peer = *peer };
+	taps_open(o, f->taps, peer, &tap[0], &tap[1]);
+	f->keeper = !o->keep || silence_limit(o) < NEVER || tap[0] || tap[1]
+		? -1
+		: keeper_find();
+	f->back = f->keeper < 0 ? pool_reserve() : NULL;
+	if (f->keeper >= 0 || f->back)
+		return f;
+	fail("cannot start a thread:");
+	free(f);
+	return NULL;
+}
 
 /* forward_end(f): how it went, once both ways have ended. */
 static int forward_end(struct forward *f)
@@ -10813,9 +11077,8 @@ static int forward_end(struct forward *f)
 		return silent_too_long(o, place);
 	return lost == 0
 		? 0
-		: fail("connection to %s failed: %s; %lld bytes not delivered",
-			  place, strerror(held > 0 ? EPIPE : errno),
-			  (long long)lost);
+		: bytes_lost("connection to", place,
+			  strerror(held > 0 ? EPIPE : errno), lost, FAILED);
 }
 
 /*
@@ -10826,17 +11089,19 @@ static int forward_open(struct forward *f, int fd)
 {
 	const struct options *o = f->options;
 	struct bridge *b = &f->bridge;
+	int64_t took;
 	int other;
 
 	session_begin(&f->session, fd, &f->peer);
-	other = dial_long(&o->onward, &o->prefs, o->wait, o->retry, &f->target);
+	other = dial_long(
+		&o->onward, &o->prefs, o->wait, o->retry, &f->target, &took);
 	if (other < 0) {
+		pool_release(f->back);
 		session_end(&f->session, "failed");
 		stream_close(fd, true);
 		return -1;
 	}
-	tell_connected(&o->onward, &f->target);
-	taps_open(o, f->taps, &f->peer, &b->tap[0], &b->tap[1]);
+	tell_connected(&o->onward, &f->target, took);
 	b->session = &f->session;
 	bridge_open(b, fd, other, silence_limit(o), false);
 	return 0;
@@ -10869,25 +11134,33 @@ static void forward_done(struct bridge *b)
 	free(f);
 }
 
-static int forward_service(void *arg, int fd, const struct addr *peer)
+/* forward_run(f): both ways to their ends, on this thread and another. */
+static int forward_run(struct forward *f)
 {
-	const struct forward *model = arg;
-	struct forward *f = malloc(sizeof(*f));
+	struct job *back = f->back ? f->back : pool_reserve();
+
+	return forward_close(f, bridge_run(&f->bridge, back) == 0);
+}
+
+/*
+ * forward_service(d, fd, peer): one of many; mostly a keeper has it from then
+ * on, else it is moved here, to its end.
+ */
+static int forward_service(struct door *d, int fd, const struct addr *peer)
+{
+	struct forward *f;
 	int result;
 
-	if (!f) {
-		fail("cannot forward:");
-		stream_close(fd, true);
-		complain();
-		return -1;
-	}
-	*f = *model;
-	f->peer = *peer;
+	while (!(f = forward_new(d->server->arg, peer)))
+		server_pause(d->server);
+	door_follow(d);
+	f->server = d->server;
 	result = forward_open(f, fd);
-	if (result == 0 && bridge_commit(&f->bridge, forward_done) == 0)
+	if (result == 0 && f->keeper >= 0 &&
+		bridge_commit(&f->bridge, f->keeper, forward_done) == 0)
 		return SERVING;
 	if (result == 0)
-		result = forward_close(f, bridge_run(&f->bridge) == 0);
+		result = forward_run(f);
 	if (result < 0)
 		complain();
 	free(f);
@@ -10897,28 +11170,27 @@ static int forward_service(void *arg, int fd, const struct addr *peer)
 /* mode_forward(o): one peer. */
 static int mode_forward(const struct options *o)
 {
-	struct forward f = { .options = o };
-	int fd;
+	struct forward *f;
+	struct addr peer;
+	int fd, result;
 
 	if (o->udp)
 		return forward_grams(o);
-	fd = take_one(o, &f.peer);
+	fd = take_one(o, &peer);
 	if (fd < 0)
 		return no_peer();
-	if (forward_open(&f, fd) < 0 ||
-		forward_close(&f, bridge_run(&f.bridge) == 0) < 0)
-		return complain();
-	return DONE;
+	f = forward_new(o, &peer);
+	result = f && forward_open(f, fd) == 0 ? forward_run(f) : -1;
+	free(f);
+	return result < 0 ? complain() : DONE;
 }
 
 /* mode_forwards(o): many peers. */
 static int mode_forwards(const struct options *o)
 {
 	static struct server s = { .service = forward_service };
-	static struct forward model = { .server = &s };
 
-	model.options = o;
-	s.arg = &model;
+	s.arg = (void *)(uintptr_t)o;
 	if (o->udp)
 		return forward_grams(o);
 	server_spare(&s);
@@ -10943,11 +11215,13 @@ enum mode_id {
 	MODES
 };
 
-static const struct mode {
+struct mode {
 	const char *name;   /* heading of the matrix in the manual */
 	const char *phrase; /* "... makes no sense" */
 	int (*run)(const struct options *);
-} modes[MODES] = {
+};
+
+static const struct mode modes[MODES] = {
 	[CONNECT] = { "connect", "without -l", mode_connect },
 	[LISTEN] = { "-l", "with -l without -k", mode_one },
 	[KEEP] = { "-lk", "with -lk", mode_many },
@@ -11010,6 +11284,11 @@ struct option_spec {
 	int64_t min, max; /* of numbers; for flags min is the value */
 };
 
+/*
+ * What the rows of the table do with an option and its argument: set_NAME(o,
+ * spec, what, arg), where what is how the option was written, for messages; -1
+ * with why when arg is not right.
+ */
 static void *option_at(struct options *o, const struct option_spec *spec)
 {
 	return (char *)o + spec->at;
@@ -11081,11 +11360,14 @@ static int set_quit(struct options *o, const struct option_spec *spec,
 	return 0;
 }
 
+/* set_loudness: each -v is one more, and ends --quiet; that ends all -v. */
 static int set_loudness(struct options *o, const struct option_spec *spec,
 	const char *what, const char *arg)
 {
 	(void)o, (void)what, (void)arg;
-	loudness = spec->min < 0 ? -1 : loudness < 0 ? 1 : loudness + 1;
+	messages.loudness = spec->min < 0 ? -1
+		: messages.loudness < 0   ? 1
+					  : messages.loudness + 1;
 	return 0;
 }
 
@@ -11093,7 +11375,7 @@ static int set_json(struct options *o, const struct option_spec *spec,
 	const char *what, const char *arg)
 {
 	(void)o, (void)spec, (void)what, (void)arg;
-	json = true;
+	messages.json = true;
 	return 0;
 }
 
@@ -11534,6 +11816,7 @@ static int option_refused(const struct option_spec *spec, const char *text,
 		*advice(text) ? "; " : "", advice(text));
 }
 
+/* spec_named(name): the row of that long name; -1: none. */
 static int spec_named(const char *name)
 {
 	for (int i = 0; i < SPECS; i++)
@@ -11542,6 +11825,7 @@ static int spec_named(const char *name)
 	return -1;
 }
 
+/* is_standard_error(name): what -o and --hex-dump call it. */
 static bool is_standard_error(const char *name)
 {
 	return name && strcmp(name, "-") == 0;
@@ -12152,7 +12436,7 @@ static void print_help(FILE *out)
 	      "1M, 2G.  Examples:\n"
 	      "  sockcat -lke 4000                      an echo service\n"
 	      "  sockcat -l 4000 >file                  receive a file ...\n"
-	      "  sockcat -N host 4000 <file             ... and send it\n"
+	      "  sockcat host 4000 <file                ... and send it\n"
 	      "  sockcat -lk --forward db:5432 5432     hand connections on\n"
 	      "  sockcat -z --retry 30 db 5432 && run   wait for a port\n"
 	      "All of it is explained in the manual: man sockcat\n",
@@ -12177,6 +12461,10 @@ static int print_and_flush(const struct given *g)
 
 /*
  * ---- main -----------------------------------------------------------------
+ *
+ * What a process needs before its mode runs, in this order: its descriptors,
+ * its limits, what it may do later; then the threads: for signals, for the bar,
+ * for --max-time.
  */
 
 /* open_standard(): no socket shall become descriptor 0, 1 or 2. */
@@ -12214,8 +12502,8 @@ static void *drain_run(void *arg)
 static void drain_begin(const struct options *o, int stop)
 {
 	close(stop);
-	if (thread_start(drain_run, (void *)(uintptr_t)&o->drain, 0) < 0)
-		say("cannot start a thread: %s", strerror(errno));
+	if (thread_need(drain_run, (void *)(uintptr_t)&o->drain) < 0)
+		complain();
 }
 
 /* What the thread that waits for signals looks after. */
@@ -12262,22 +12550,20 @@ static void watch_start(const struct options *o)
 
 	watch.many = o->keep;
 	watch.stats = o->stats;
-	watch.wanted = o->stats || o->progress || (json && !o->zero) ||
-		(o->keep && loudness > 0);
+	watch.wanted = o->stats || o->progress || (messages.json && !o->zero) ||
+		(o->keep && messages.loudness > 0);
 	if (sends && fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
 		(at = lseek(STDIN_FILENO, 0, SEEK_CUR)) >= 0)
 		watch.size = st.st_size - at;
-	bar.interposed =
+	messages.interposed =
 		o->progress && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
 }
 
 /* bar_start(o): the thread of --progress, if it is wanted. */
 static int bar_start(const struct options *o)
 {
-	if (!o->progress || !isatty(STDERR_FILENO) ||
-		thread_start(bar_run, NULL, 0) == 0)
-		return 0;
-	return fail("cannot start a thread:");
+	return o->progress && isatty(STDERR_FILENO) ? thread_need(bar_run, NULL)
+						    : 0;
 }
 
 /*
@@ -12289,7 +12575,7 @@ static int guard_start(struct options *o)
 	static struct guard g;
 	int ends[2] = { -1, -1 };
 
-	bool watched = o->stats || o->progress || json;
+	bool watched = o->stats || o->progress || messages.json;
 
 	if (!o->unixsock && !o->port_file && !o->command && o->drain == 0 &&
 		!watched)
@@ -12302,9 +12588,7 @@ static int guard_start(struct options *o)
 	if (watched)
 		watch_signals(&g.set);
 	pthread_sigmask(SIG_BLOCK, &g.set, NULL);
-	return thread_start(guard_run, &g, 0) < 0
-		? fail("cannot start a thread:")
-		: 0;
+	return thread_need(guard_run, &g);
 }
 
 /* is_looked_up(t): its addresses will be asked for by name. */
@@ -12368,7 +12652,7 @@ static void give_up(const struct options *o)
 
 	if (o->command || o->no_sandbox)
 		return;
-	if (loudness > 0 || o->ports)
+	if (messages.loudness > 0 || o->ports)
 		service_name(&o->target, 1, name);
 	if (o->hex_dump)
 		tzset();
@@ -12441,6 +12725,7 @@ static int background_start(struct options *o)
 	return 0;
 }
 
+/* raise_descriptor_limit(): as far as we may; commands get the old one back. */
 static void raise_descriptor_limit(void)
 {
 	struct rlimit limit;
@@ -12498,9 +12783,7 @@ static int prepare(struct options *o)
 	watch_start(o);
 	if (guard_start(o) < 0 || bar_start(o) < 0)
 		return -1;
-	if (o->max_time < NEVER && thread_start(max_time_run, o, 0) < 0)
-		return fail("cannot start a thread:");
-	return 0;
+	return o->max_time < NEVER ? thread_need(max_time_run, o) : 0;
 }
 
 int main(int argc, char **argv)

@@ -61,17 +61,25 @@ _sockcat_options() {
 		-C --crlf --lines -i --interval --delay --rate -t --telnet
 		-o --output --hex-dump --append-output
 		--progress --stats --json -v --verbose --quiet --no-sandbox
-		-h --help -V --version -I --rcvbuf -O --sndbuf --keepalive --no-keepalive --no-reuseaddr
-		--reuseport --nodelay --no-nodelay --backlog -T --tos
-		-M --ttl --reset --mode --interface --mptcp -x --proxy
-		-X --proxy-type --proxy-auth-file
-		--allow --deny --allowfile --denyfile
+		-h --help -V --version -I --rcvbuf -O --sndbuf --keepalive
+		--no-keepalive --no-reuseaddr --reuseport --nodelay
+		--no-nodelay --backlog -T --tos -M --ttl --reset --mode
+		--interface --mptcp -x --proxy -X --proxy-type
+		--proxy-auth-file --allow --deny --allowfile --denyfile
 		--port-file --ready-fd -f --background '
 	# A blank before and after each, for _sockcat_hide.
 	options=${options//[$'\n\t']/ }
 
-	# What only a relay has, only a test, only a client.
-	local -a relay test proxy
+	# What only a session has, only a relay, only a listener, only a test,
+	# only a client.
+	local -a session relay listener test proxy
+	session=(--expect -W --recvlimit --recv-bytes -C --crlf --lines --rate
+		-t --telnet -o --output --hex-dump --append-output
+		--progress --stats --idle-timeout --send-only --no-shutdown)
+	listener=(-l --listen -k --keep-open -e --echo --chat -c --sh-exec
+		--exec --forward -m --max-conns --count --drain --reuseport
+		--backlog --mode --allow --deny --allowfile --denyfile
+		--port-file --ready-fd -f --background)
 	relay=(--send --expect -W --recvlimit --recv-bytes -F --fd-pass
 		-C --crlf -i --interval --delay -t --telnet)
 	test=(-z --zero --parallel)
@@ -88,7 +96,11 @@ _sockcat_options() {
 	esac
 	case " $given " in *' --send-only '*)
 		_sockcat_hide -d --recv-only --expect -W --recvlimit \
-			--recv-bytes ;;
+			--recv-bytes -F --fd-pass ;;
+	esac
+	case " $given " in *' -F '* | *' --fd-pass '*)
+		_sockcat_hide "${test[@]}" "${session[@]}" "${listener[@]}" \
+			--send -i --interval --delay --reset ;;
 	esac
 	case " $given " in
 	*' --expect '* | *' -W '* | *' --recvlimit '* | *' --recv-bytes '*)
@@ -143,15 +155,9 @@ _sockcat_options() {
 		_sockcat_hide -c --sh-exec ;;
 	esac
 	case " $given " in *' -z '* | *' --zero '*)
-		_sockcat_hide -l --listen -e --echo -b --broadcast --broker \
-			--chat -c --sh-exec --exec --forward -k --keep-open \
-			-m --max-conns --count --send-only --no-shutdown \
-			--expect -W --recvlimit --recv-bytes -F --fd-pass \
-			-C --crlf --lines --rate -t --telnet -o --output \
-			--hex-dump --append-output --drain --idle-timeout \
-			--keepalive --no-keepalive --reuseport --nodelay --no-nodelay --backlog --mode \
-			--allow --deny --allowfile --denyfile --port-file \
-			--ready-fd -f --background --progress --stats ;;
+		_sockcat_hide "${session[@]}" "${listener[@]}" \
+			-b --broadcast --broker -F --fd-pass \
+			--keepalive --no-keepalive --nodelay --no-nodelay ;;
 	esac
 	case " $given " in *' -u '* | *' --udp '*)
 		_sockcat_hide --chat --count --no-shutdown --drain \
@@ -212,7 +218,7 @@ _sockcat_values() {
 		words='600 660 666'
 		;;
 	-X | --proxy-type)
-		words='4 5 connect'
+		words='4 5 connect http socks4 socks5'
 		;;
 	--interface)
 		words=$(_sockcat_interfaces)

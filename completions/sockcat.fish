@@ -79,7 +79,13 @@ end
 
 # Conditions: what an option makes no sense with.
 set -l no_listen '__sockcat_no -l --listen; and __sockcat_no -k --keep-open'
-set -l no_probe '__sockcat_no -z --zero'
+set -l no_pass '__sockcat_no -F --fd-pass'
+set -l no_test '__sockcat_no -z --zero'
+set -l no_pass '__sockcat_no -F --fd-pass'
+# Neither a test nor -F has a session, or listens.
+set -l sessions "$no_test; and $no_pass"
+# -F has no session, no test has one, and neither listens.
+set -l session "$sessions; and $no_pass"
 set -l no_echo '__sockcat_no -e --echo'
 set -l no_hub '__sockcat_no -b --broadcast --broker'
 set -l no_chat '__sockcat_no --chat'
@@ -118,13 +124,14 @@ complete -c sockcat -s p -l source-port -x -d 'Local port' -n "$no_unix" \
     -a '(__sockcat_services)'
 
 # Modes
-complete -c sockcat -s l -l listen -d 'Wait for a connection' -n "$no_probe"
-set -l no_service "$no_probe; and $no_chat; and $no_forward"
+complete -c sockcat -s l -l listen -d 'Wait for a connection' -n "$sessions"
+set -l no_service "$sessions; and $no_chat; and $no_forward"
 complete -c sockcat -s e -l echo -d 'Send every byte back' \
     -n "$no_service; and $no_command"
-complete -c sockcat -s b -l broadcast -n "$no_service" \
+set -l no_other "$no_test; and $no_chat; and $no_forward"
+complete -c sockcat -s b -l broadcast -n "$no_other" \
     -d 'With -l: a hub; client -u: allow broadcast addresses'
-complete -c sockcat -l broker -n "$no_service" -d 'The same as --broadcast'
+complete -c sockcat -l broker -n "$no_other" -d 'The same as --broadcast'
 complete -c sockcat -l chat -d 'With -l: a hub for people' \
     -n "$no_service; and $no_echo; and $no_hub; and $no_command; and $no_udp"
 complete -c sockcat -s c -l sh-exec -x -a '(__sockcat_commands)' \
@@ -135,20 +142,20 @@ complete -c sockcat -l exec -x -a '(__sockcat_commands)' \
     -n "$no_service; and $no_echo; and __sockcat_no -c --sh-exec"
 complete -c sockcat -l forward -x -a '(__sockcat_onward)' \
     -d 'With -l: connect each peer to an address' \
-    -n "$no_probe; and $no_chat; and $no_echo; and $no_hub; and $no_command"
+    -n "$sessions; and $no_chat; and $no_echo; and $no_hub; and $no_command"
 complete -c sockcat -s z -l zero -d 'Only test: connect and close' \
     -n "$no_listen; and $no_echo; and $no_hub; and $no_chat; and \
-$no_command; and $no_forward"
+$no_command; and $no_forward; and $no_pass"
 complete -c sockcat -l parallel -x -d 'Test that many ports at once' \
     -n "$no_listen; and $no_echo; and $no_hub; and $no_chat; and \
-$no_command; and $no_forward; and $no_unix"
+$no_command; and $no_forward; and $no_unix; and $no_pass"
 
 # Session
 complete -c sockcat -s k -l keep-open -d 'With -l: serve many peers' \
-    -n "$no_probe"
+    -n "$sessions"
 complete -c sockcat -s m -l max-conns -x -d 'At most that many peers at once' \
-    -n "$no_probe"
-complete -c sockcat -l count -x -n "$no_probe; and $no_udp" \
+    -n "$sessions"
+complete -c sockcat -l count -x -n "$sessions; and $no_udp" \
     -d 'Accept that many peers, finish them, exit'
 complete -c sockcat -s d -l recv-only -d 'Do not read standard input' \
     -n '__sockcat_no --send-only'
@@ -164,12 +171,12 @@ complete -c sockcat -l no-shutdown \
 complete -c sockcat -s q -l quit -x \
     -d 'End when one direction has ended and the other rests'
 complete -c sockcat -l drain -x -d 'On SIGTERM let the sessions finish' \
-    -n "$no_probe; and $no_udp"
+    -n "$sessions; and $no_udp"
 complete -c sockcat -l retry -x -d 'Keep trying to connect' -n "$connects"
 set -l one "$no_echo; and $no_chat; and $no_command; and $no_forward"
 complete -c sockcat -l send -x -d 'Send that instead of standard input' \
-    -n "$one; and $no_keep"
-set -l takes "$one; and $no_keep; and $no_probe; and $no_send_only"
+    -n "$one; and $no_keep; and $no_pass"
+set -l takes "$one; and $no_keep; and $sessions; and $no_send_only"
 complete -c sockcat -l expect -x -d 'Succeed as soon as that has been received' \
     -n "$takes"
 complete -c sockcat -s W -l recvlimit -x -d 'End after that many datagrams' \
@@ -177,39 +184,40 @@ complete -c sockcat -s W -l recvlimit -x -d 'End after that many datagrams' \
 complete -c sockcat -l recv-bytes -x -d 'End after exactly that many bytes' \
     -n "$takes"
 complete -c sockcat -s F -l fd-pass -d 'Pass the connection on, and exit' \
-    -n "$one; and $no_listen; and $no_probe"
+    -n "$one; and $no_listen; and $no_test; and $no_send_only"
 
 # Time limits
 complete -c sockcat -s w -l wait -x -d 'Time to connect, then for silence'
 complete -c sockcat -l idle-timeout -x -d 'Time of silence on a connection' \
-    -n "$no_probe"
+    -n "$sessions"
 complete -c sockcat -l max-time -x -d 'Time for the whole run'
 
 # Shaping
 complete -c sockcat -s C -l crlf -d 'LF becomes CRLF on the way out' \
-    -n "$one; and $no_probe"
+    -n "$one; and $sessions"
 complete -c sockcat -l lines -d 'A line is a message' \
-    -n "$no_echo; and $no_command; and $no_forward; and $no_probe"
-complete -c sockcat -s i -l interval -x -n "$one" \
+    -n "$no_echo; and $no_command; and $no_forward; and $sessions"
+set -l pauses "$one; and $no_pass"
+complete -c sockcat -s i -l interval -x -n "$pauses" \
     -d 'Pause between lines sent, or ports tested'
-complete -c sockcat -l delay -x -d 'The same as --interval' -n "$one"
+complete -c sockcat -l delay -x -d 'The same as --interval' -n "$pauses"
 complete -c sockcat -l rate -x -d 'At most so many bytes a second' \
-    -n "$no_probe; and $no_chat"
+    -n "$sessions; and $no_chat"
 complete -c sockcat -s t -l telnet -d 'Refuse what telnet negotiates' \
-    -n "$one; and $no_keep; and $no_probe; and $no_hub; and $no_udp"
+    -n "$one; and $no_keep; and $sessions; and $no_hub; and $no_udp"
 
 # Watching
 complete -c sockcat -s o -l output -rF -d 'A copy of the traffic' \
-    -n "$no_probe"
+    -n "$sessions"
 complete -c sockcat -l hex-dump -rF -d 'The same in hexadecimal' \
-    -n "$no_probe"
+    -n "$sessions"
 complete -c sockcat -l append-output -d 'Keep what those files hold' \
-    -n "$no_probe"
+    -n "$sessions"
 complete -c sockcat -l progress -d 'A line on the terminal, while data moves' \
-    -n "$no_probe; and $no_chat; and $no_echo; and $no_command; and \
+    -n "$sessions; and $no_chat; and $no_echo; and $no_command; and \
 begin; __sockcat_no -k --keep-open; or __sockcat_given --forward; end"
 complete -c sockcat -l stats -d 'Statistics at the end, and on SIGUSR1' \
-    -n "$no_probe"
+    -n "$sessions"
 complete -c sockcat -l json -d 'An object for each event, error, statistic'
 
 # Messages
@@ -221,7 +229,7 @@ complete -c sockcat -s h -l help -d 'Show the help'
 complete -c sockcat -s V -l version -d 'Show the version'
 
 # Socket options
-set -l tcp "$no_probe; and $no_udp; and $some_ip"
+set -l tcp "$no_test; and $no_udp; and $some_ip"
 complete -c sockcat -s I -l rcvbuf -x -d 'Receive buffer'
 complete -c sockcat -s O -l sndbuf -x -d 'Send buffer'
 complete -c sockcat -l keepalive -d 'Find vanished peers' -n "$tcp"
@@ -229,21 +237,21 @@ complete -c sockcat -l no-keepalive -d 'Do not look for vanished peers' \
     -n "$tcp"
 complete -c sockcat -l no-reuseaddr -d 'No SO_REUSEADDR' -n "$no_unix"
 complete -c sockcat -l reuseport -d 'SO_REUSEPORT' \
-    -n "$no_probe; and $no_unix"
+    -n "$sessions; and $no_unix"
 complete -c sockcat -l nodelay -d 'TCP_NODELAY (default)' -n "$tcp"
 complete -c sockcat -l no-nodelay -d 'Gather small writes' -n "$tcp"
 complete -c sockcat -l backlog -x \
     -d 'Connections that may wait to be accepted' \
-    -n "$no_probe; and $no_udp"
+    -n "$sessions; and $no_udp"
 complete -c sockcat -s T -l tos -x -d 'DSCP or type of service' \
     -n "$some_ip" -a 'af11 af12 af13 af21 af22 af23 af31 af32 af33 af41
         af42 af43 critical cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 ef inetcontrol le
         lowcost lowdelay netcontrol reliability throughput'
 complete -c sockcat -s M -l ttl -x -d 'TTL and hop limit' -n "$some_ip"
 complete -c sockcat -l reset -d 'Close with a reset' \
-    -n "$no_udp; and $no_unix; and $no_forward"
+    -n "$no_udp; and $no_unix; and $no_forward; and $no_pass"
 complete -c sockcat -l mode -x -d 'Permissions of the Unix socket' \
-    -n "$no_probe" -a '600 660 666'
+    -n "$sessions" -a '600 660 666'
 complete -c sockcat -l interface -x -d 'Send and listen on that interface' \
     -n "$some_ip" -a '(__sockcat_interfaces)'
 complete -c sockcat -l mptcp -d 'Multipath TCP' -n "$no_udp; and $some_ip"
@@ -253,12 +261,12 @@ set -l proxies "$connects; and $no_udp; and $no_hub; and $some_ip"
 complete -c sockcat -s x -l proxy -x -d 'Connect through that proxy' \
     -n "$proxies" -a '(__sockcat_hosts)'
 complete -c sockcat -s X -l proxy-type -x -d 'What the proxy speaks' \
-    -n "$proxies" -a '4 5 connect'
+    -n "$proxies" -a '4 5 connect http socks4 socks5'
 complete -c sockcat -l proxy-auth-file -rF -n "$proxies" \
     -d 'A file with user and password for it'
 
 # Who may connect
-set -l ip_listener "$no_probe; and $no_unix"
+set -l ip_listener "$sessions; and $no_unix"
 complete -c sockcat -l allow -x -d 'Only these may connect' \
     -n "$ip_listener" -a '(__sockcat_hosts)'
 complete -c sockcat -l deny -x -d 'These may not connect' \
@@ -270,8 +278,8 @@ complete -c sockcat -l denyfile -rF -d 'A list of who may not' \
 
 # For scripts
 complete -c sockcat -l port-file -rF -d 'Write address and port there' \
-    -n "$no_probe"
+    -n "$sessions"
 complete -c sockcat -l ready-fd -x -d 'Write address and port to it' \
-    -n "$no_probe"
+    -n "$sessions"
 complete -c sockcat -s f -l background -d 'Detach once listening' \
-    -n "$no_probe"
+    -n "$sessions"

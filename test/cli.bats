@@ -86,24 +86,6 @@ listener.set_inheritable(True)
 os.execv(sys.argv[2], sys.argv[2:])' "$@"
 }
 
-@test "unit tests" {
-	local unit
-
-	need "${CC:-cc}"
-	"${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Wshadow -fsyntax-only \
-		"$BATS_TEST_DIRNAME/unit.c" >"$T/cc.log" 2>&1
-	[ ! -s "$T/cc.log" ] || {
-		cat "$T/cc.log" >&2
-		fail "the unit tests do not compile without a warning"
-	}
-	unit_program
-	"$unit" >"$T/tap" || {
-		grep -aB 2 '^not ok' "$T/tap" >&2
-		fail "a unit test failed"
-	}
-	grep -q '^1\.\.[1-9]' "$T/tap"
-}
-
 @test "numbers are parsed whole and checked: ports" {
 	local text
 

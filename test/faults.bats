@@ -264,6 +264,46 @@ sys.exit(tried > len(jobs) or tried < 20)' "$SOCKCAT" "$PORT" "$T"
 	(($(grep -c '^sockcat: ' "$T/srv.err") <= 1))
 }
 
+# scarce CLIENT... -- ARGS...: a listener with these arguments that may have 20
+# threads and processes serves 500 clients, and then has no more than before.
+scarce() {
+	local client=() fds
+
+	while [ "$1" != -- ]; do
+		client+=("$1")
+		shift
+	done
+	shift
+	starved 20 "$@" 127.0.0.1 0
+	fds=$(open_files srv)
+	crowd --clients 500 --bytes 100 --limit 90 "${client[@]}" "$PORT" \
+		>"$T/crowd"
+	grep -q '^served 500 of 500 ' "$T/crowd" || wrong "$*: $(<"$T/crowd")"
+	wait_lines srv.err '^Connection received' 500 30 || wrong "$*"
+	(($(grep -c '^sockcat: ' "$T/srv.err") <= 1)) ||
+		wrong "$*: $(grep '^sockcat: ' "$T/srv.err")"
+	wait_for 10 no_more threads 12 || wrong "$*: $(threads srv) threads"
+	wait_for 10 no_more open_files $((fds + 8)) ||
+		wrong "$*: $(open_files srv) descriptors"
+}
+
+@test "500 clients that find no task for their command, nor a thread" {
+	need_proc
+	listen target -ke 127.0.0.1 0
+	set -- "$PORT"
+	scarce -- -k --exec cat
+	stop srv
+	scarce -- -k --idle-timeout 60 --exec cat
+	stop srv
+	scarce -- -k --forward "127.0.0.1:$1"
+	stop srv
+	scarce -- -k --idle-timeout 60 --forward "127.0.0.1:$1"
+	stop srv
+	scarce --unanswered -- -k
+	wait_size srv.out 50000
+	none_wrong
+}
+
 # size NAME WHAT: a line of /proc/PID/status, in KiB.
 size() {
 	sed -n "s/^$2:[[:space:]]*\([0-9]*\) kB/\1/p" \

@@ -18,18 +18,16 @@ manual=$top/sockcat.1
 completions=$top/completions
 
 setup_file() {
-	local unit
-
 	unit_program
-	"$unit" matrix >"$BATS_FILE_TMPDIR/matrix"
-	"$unit" marks >"$BATS_FILE_TMPDIR/marks"
+	"$UNIT" matrix >"$BATS_FILE_TMPDIR/matrix"
+	"$UNIT" marks >"$BATS_FILE_TMPDIR/marks"
 	"$SOCKCAT" --help >"$BATS_FILE_TMPDIR/help"
 	page >"$BATS_FILE_TMPDIR/page"
 }
 
 setup() {
 	helpers_setup
-	unit=$BATS_FILE_TMPDIR
+	prepared=$BATS_FILE_TMPDIR
 	mkdir "$T/bin" "$T/work"
 	ln -s "$(cd "${SOCKCAT%/*}" && pwd)/${SOCKCAT##*/}" "$T/bin/sockcat"
 	PATH=$T/bin:$PATH
@@ -49,7 +47,7 @@ section() {
 
 # options_of_help: NAME LETTER ARGUMENT, `-' for none, of every option.
 options_of_help() {
-	sed '/^Times/,$d' "$unit/help" |
+	sed '/^Times/,$d' "$prepared/help" |
 		grep -oE -- '(-[A-Za-z0-9] )?--[a-z0-9-]+([[ ][][,|:A-Z=]+)?' |
 		sed -E 's/^(-(.) )?--([a-z0-9-]+) ?([^ ]*)$/\3 \2- \4-/' |
 		awk '{
@@ -123,7 +121,7 @@ matrix_text() {
 				substr(part[3], i, 1))
 		sub(/ +$/, "", line)
 		print line
-	}' - "$unit/matrix"
+	}' - "$prepared/matrix"
 }
 
 @test "manual: the matrix is the option table of the program" {
@@ -166,7 +164,7 @@ matrix_text() {
 @test "manual: names no option that there is not" {
 	# Other programs' options: only where it says what to write instead.
 	awk '/^\.Sh / { other = /COMPATIBILITY/ } !other || !/^\.It/' \
-		"$unit/page" >"$T/page"
+		"$prepared/page" >"$T/page"
 	grep -oE '(Fl -|--)[a-z][a-z0-9-]+' "$T/page" "$top/README.md" |
 		sed -E 's/.*(Fl -|--)//' | sort -u >"$T/said"
 	options_of_help | cut -d ' ' -f 1 | sort >"$T/there"
@@ -292,11 +290,12 @@ all_options() {
 }
 
 # given_by LETTER: print how the completions are told of it: C stands for
-# --chat, F for --forward, S for --send-only, and c has a value.
+# --chat, F for --forward, P for -F, S for --send-only, and c has a value.
 given_by() {
 	case $1 in
 	C) printf '%s\n' --chat ;;
 	F) printf '%s\n' '--forward h' ;;
+	P) printf '%s\n' -F ;;
 	S) printf '%s\n' --send-only ;;
 	c) printf '%s\n' '-c true' ;;
 	*) printf '%s\n' "-$1" ;;
@@ -305,13 +304,13 @@ given_by() {
 
 # senseless: X and Y for every option Y that makes no sense whatever else but
 # --forward stands beside X, which is a letter of the modes and sockets; C is
-# --chat and F --forward.
+# --chat, F --forward and P -F.
 senseless() {
 	awk -F '\t' '
 	BEGIN {
 		n_flags = split("listen keep-open echo broadcast zero udp " \
-			"unixsock sh-exec chat forward", name, " ")
-		flags = "lkebzuUcCF"
+			"unixsock sh-exec chat forward fd-pass", name, " ")
+		flags = "lkebzuUcCFP"
 	}
 	!($1 in seen) { seen[$1] = 1; option[++n] = $1 }
 	{ mark[$1, $2, $3] = $4 }
@@ -369,9 +368,14 @@ senseless() {
 			for (j = 1; j <= n; j++)
 				if (!((substr(flags, i, 1), option[j]) in good))
 					print substr(flags, i, 1), option[j]
-	}' "$unit/marks"
-	printf '%s\n' '4 ipv6' '6 ipv4' 'd send-only' 'c exec' \
-		'S expect' 'S recvlimit' 'S recv-bytes' 'S recv-only'
+	}' "$prepared/marks"
+	# And what the program knows of two options alone.
+	awk -F '"' '/^static const char \*const clashes/ { on = 1; next }
+		/^}/ { on = 0 }
+		on { print $2, $4; print $4, $2 }' "$top/sockcat.c" |
+		sed -nE -e 's/^(ipv)?([46]) /\2 /p' -e 's/^recv-only /d /p' \
+		-e 's/^sh-exec /c /p' -e 's/^send-only /S /p' \
+		-e 's/^fd-pass /P /p'
 }
 
 # same_offer WHAT LINE: `want' is what is offered for LINE.
@@ -390,10 +394,11 @@ spelt() {
 # left_of LETTER: the options but for that one, which may be offered again or
 # not (it is left in `itself'), and those that make no sense with it.
 left_of() {
-	options_of_help | awk -v x="$1" '$2 == x { print $1 }
+	options_of_help | awk -v x="$1" '$2 == x && x != "F" { print $1 }
 		x == "b" && $1 == "broker" { print $1 }
 		x == "C" && $1 == "chat" { print $1 }
 		x == "F" && $1 == "forward" { print $1 }
+		x == "P" && $1 == "fd-pass" { print $1 }
 		x == "S" && $1 == "send-only" { print $1 }' |
 		spelt >"$T/itself"
 	awk -v x="$1" '$1 == x { print $2 }' "$T/senseless" |
@@ -424,7 +429,7 @@ takes_values() {
 
 # offers SHELL: its completion offers what it should.
 offers() {
-	local x modes=(l k e b z u U c C F S 4 6 d) lines=()
+	local x modes=(l k e b z u U c C F P S 4 6 d) lines=()
 
 	senseless >"$T/senseless"
 	: >"$T/work/socket"
@@ -493,7 +498,7 @@ offers() {
 		answer 'sockcat --interface l' | grep -qx lo ||
 			fail "no interface"
 	fi
-	printf '%s\n' 4 5 connect >"$T/want"
+	printf '%s\n' 4 5 connect http socks4 socks5 >"$T/want"
 	same_offer "types of proxies" 'sockcat -X '
 	echo connect >"$T/want"
 	same_offer "types of proxies" 'sockcat --proxy-type c'
@@ -1109,46 +1114,30 @@ both_follow() {
 	[ "$(<answer)" = reply ]
 }
 
-@test "examples: demo, install and uninstall" {
+@test "examples: make" {
 	driver=house
 	PORT=
-	# Built quickly.
-	export CFLAGS=-O0
 	mkdir tree
 	cp -R "$top/Makefile" "$top/sockcat.c" "$top/sockcat.1" \
 		"$completions" tree
 	mkdir tree/test
 	cp -R "$top"/test/{demo.sh,deps,fuzz,run,unit.c} tree/test
 	cd tree
+	export CFLAGS=-O0
 	run limited "$(cmd demo)"
 	[ "$status" -eq 0 ]
 	[ "${lines[-1]}" = "hello from sockcat" ]
 
-	export DESTDIR=$T/root
-	run limited "$(cmd install)"
-	[ "$status" -eq 0 ]
-	[ "$("$DESTDIR/usr/local/bin/sockcat" -V)" = "$(sockcat -V)" ]
-	(cd "$DESTDIR/usr/local" && find . -type f | sort) >"$T/got"
-	cat >"$T/want" <<-'END'
-		./bin/sockcat
-		./share/bash-completion/completions/sockcat
-		./share/fish/vendor_completions.d/sockcat.fish
-		./share/man/man1/sockcat.1
-		./share/zsh/site-functions/_sockcat
-	END
-	equal "installed files"
-	run limited "$(cmd uninstall)"
-	[ "$status" -eq 0 ]
-	[ -z "$(find "$DESTDIR" -type f)" ]
-
-	# The tests are what is running already; that make knows how is all.
-	for role in check some all lint bench; do
+	# The tests are what is running already, and installing has tests of
+	# its own; that make knows how is all.
+	for role in check some all lint bench install uninstall; do
 		run limited "MAKEFLAGS=-n $(cmd $role)"
 		[ "$status" -eq 0 ] || fail "$(cmd $role): $output"
 		case $role in
 		all) [[ $output == *run-portable* ]] ;;
 		lint) [[ $output == *test/lint* ]] ;;
 		bench) [[ $output == *test/bench/run* ]] ;;
+		*install) [[ $output == */usr/local/bin/sockcat* ]] ;;
 		*) [[ $output == *test/run* ]] ;;
 		esac
 	done

@@ -12,11 +12,8 @@ modes=("${clients[@]}" "${listeners[@]}")
 kinds=(tcp udp unix unix-datagram)
 
 setup_file() {
-	local unit
-
-	command -v "${CC:-cc}" >/dev/null || return 0
 	unit_program
-	"$unit" marks >"$BATS_FILE_TMPDIR/marks"
+	[ ! -x "$UNIT" ] || "$UNIT" marks >"$BATS_FILE_TMPDIR/marks"
 }
 
 # is_client MODE: it connects, and does not listen.
@@ -57,7 +54,7 @@ command_of() {
 	case $2 in
 	unix*)
 		operands=("$T/s")
-		rm -f "$T/s"
+		[ ! -e "$T/s" ] || rm -f "$T/s"
 		;;
 	esac
 	for flag in "${flags[@]}"; do
@@ -74,7 +71,7 @@ value_of() {
 		words+=(127.0.0.2)
 		if [ "$2" = unix-datagram ]; then
 			words[1]=$T/local
-			rm -f "$T/local"
+			[ ! -e "$T/local" ] || rm -f "$T/local"
 		fi
 		;;
 	source-port) words+=(0) ;;
@@ -169,114 +166,112 @@ clash_is_real() {
 	done
 }
 
-# whole_row MODE: every option and socket in this mode, as the table says.
-whole_row() {
-	local want=$1 option mode kind mark flags operands letters words lines
-	local what clash
+# line_of OPTION MODE KIND MARK: set line to a command that gives the option
+# to that mode, and words, flags, operands and letters to what is in it.
+line_of() {
+	local option=$1 mode=$2 kind=$3 mark=$4
 
-	need "${CC:-cc}"
-	awk -F '\t' -v m="$want" '$2 == m && $4 != "="' \
-		"$BATS_FILE_TMPDIR/marks" >"$T/row"
+	command_of "$mode" "$kind"
+	value_of "$option" "$kind"
+	case $option$mode in
+	no-reuseaddr*)
+		[ "$mark" = - ] || ! is_client "$mode" || words+=(-p 0)
+		;;
+	append-output*) [ "$mark" = - ] || words+=(-o "$T/copy") ;;
+	background-l | background-lk | background-lb | background--chat)
+		[ "$mark" = - ] || words+=(-d -o "$T/copy")
+		;;
+	proxy-*) [ "$mark" = - ] || words+=(-x 127.0.0.1:1) ;;
+	unixsock*) operands=("$T/s") ;;
+	exec-*c) flags=("${flags[@]/#-c/--exec}") ;;
+	source-port*) is_client "$mode" || operands=("${operands[@]:0:1}") ;;
+	esac
+	line="${flags[*]} ${words[*]} -- ${operands[*]}"
+}
+
+# all_rows: every option in every mode and on every socket, as the table says.
+all_rows() {
+	local option mode kind mark status said clash line more
+	local flags operands letters words
+
 	while IFS=$'\t' read -r option mode kind mark; do
-		exists "$mode" "$kind" || continue
-		command_of "$mode" "$kind"
-		value_of "$option" "$kind"
-		case $option$mode in
-		no-reuseaddr*)
-			if [ "$mark" != - ] && is_client "$mode"; then
-				words+=(-p 0)
-			fi
-			;;
-		append-output*) [ "$mark" = - ] || words+=(-o "$T/copy") ;;
-		background-l | background-lk | background-lb | background--chat)
-			[ "$mark" = - ] || words+=(-d -o "$T/copy")
-			;;
-		proxy-*) [ "$mark" = - ] || words+=(-x 127.0.0.1:1) ;;
-		unixsock*) operands=("$T/s") ;;
-		exec-*c) flags=("${flags[@]/#-c/--exec}") ;;
-		source-port*)
-			is_client "$mode" || operands=("${operands[@]:0:1}")
-			;;
-		esac
-		status=0
-		timeout -s KILL 30 "$SOCKCAT" "${flags[@]}" "${words[@]}" \
-			--max-time 1ms -- "${operands[@]}" \
-			>/dev/null 2>"$T/err" </dev/null || status=$?
-		what="${flags[*]} ${words[*]}: $mark, but status $status"
+		[ "$mark" != = ] && exists "$mode" "$kind" || continue
+		line_of "$option" "$mode" "$kind" "$mark"
+		echo "$option $mark ${words[0]} ,$letters ${flags[*]}" >&7
+		echo "$line"
+	done <"$BATS_FILE_TMPDIR/marks" >"$T/lines" 7>"$T/rows"
+	# How the program reads them, without a process for each.
+	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 "$UNIT" parse <"$T/lines" \
+		>"$T/results"
+	[ "$(wc -l <"$T/results")" -gt 3000 ]
+	while read -ru 7 option mark words letters more &&
+	    IFS=$'\t' read -ru 8 status said && read -ru 9 line; do
+		read -ra flags <<<"$more"
+		clash=${said#*no sense }
 		if [ "$mark" != - ]; then
-			case $status in
-			2 | 137) wrong "$what: $(cat "$T/err")" ;;
-			esac
-			continue
-		fi
-		mapfile -t lines <"$T/err"
-		if [ "$status" -ne 2 ] || [ "${#lines[@]}" -ne 2 ] ||
-		    ! names_option "$option" "${lines[0]}" ||
-		    [ "${lines[1]}" != "sockcat: try 'sockcat --help'" ]; then
-			wrong "$what: $(cat "$T/err")"
-			continue
-		fi
-		# Without the advice behind it.
-		clash=${lines[0]#*no sense }
-		clash_is_real "${clash%%;*}" || wrong "$what: ${lines[0]}"
-	done <"$T/row"
+			[ "$status" -eq 0 ]
+		else
+			# Without the advice behind it.
+			[ "$status" -eq 2 ] &&
+				names_option "$option" "sockcat: $said" &&
+				clash_is_real "${clash%%;*}"
+		fi || wrong "$line: $mark, but status $status, $said"
+	done 7<"$T/rows" 8<"$T/results" 9<"$T/lines"
 	none_wrong
 }
 
-@test "the table: connect" {
-	whole_row connect
+# some_rows: for every mode, in the program itself, all options that act
+# together, and one that is refused.
+some_rows() {
+	local mode kind option mark given flags operands letters words line
+
+	# But for those that exclude others.
+	for mode in "${modes[@]}"; do
+		for kind in tcp unix; do
+			given=()
+			while read -r option; do
+				line_of "$option" "$mode" "$kind" +
+				given+=("${words[@]}")
+			done < <(awk -F '\t' -v m="$mode" -v k="$kind" '
+				$2 == m && $3 == k && $4 ~ /[+.]/ &&
+				$1 !~ /^(ipv6|udp|unixsock|send-only|expect)$/ &&
+				$1 !~ /^(fd-pass|recv-bytes|help|version|quiet)$/ &&
+				$1 !~ /^(exec|background|max-time|json|source-port|proxy.*)$/ {
+					print $1
+				}' "$BATS_FILE_TMPDIR/marks")
+			command_of "$mode" "$kind"
+			status=0
+			sockcat "${flags[@]}" "${given[@]}" --max-time 1ms \
+				-- "${operands[@]}" >/dev/null 2>"$T/err" \
+				</dev/null || status=$?
+			case $status in
+			2 | 137) wrong "$mode $kind ${given[*]}:" \
+				"$status $(cat "$T/err")" ;;
+			esac
+		done
+		option=parallel
+		[ "$mode" != -z ] || option=lines
+		line_of $option "$mode" tcp -
+		status=0
+		sockcat "${flags[@]}" "${words[@]}" "${operands[@]}" \
+			2>"$T/err" || status=$?
+		[ "$status" -eq 2 ] && [ "$(wc -l <"$T/err")" -eq 2 ] &&
+			names_option $option "$(head -n 1 "$T/err")" &&
+			[ "$(tail -n 1 "$T/err")" = \
+			    "sockcat: try 'sockcat --help'" ] ||
+			wrong "$line: $status $(cat "$T/err")"
+	done
+	none_wrong
 }
 
-@test "the table: -l" {
-	whole_row -l
+@test "the table: every option in every mode and on every socket" {
+	need_unit
+	all_rows
 }
 
-@test "the table: -lk" {
-	whole_row -lk
-}
-
-@test "the table: -e" {
-	whole_row -e
-}
-
-@test "the table: -le" {
-	whole_row -le
-}
-
-@test "the table: -lke" {
-	whole_row -lke
-}
-
-@test "the table: -lb" {
-	whole_row -lb
-}
-
-@test "the table: --chat" {
-	whole_row --chat
-}
-
-@test "the table: -c" {
-	whole_row -c
-}
-
-@test "the table: -lc" {
-	whole_row -lc
-}
-
-@test "the table: -lkc" {
-	whole_row -lkc
-}
-
-@test "the table: --forward" {
-	whole_row --forward
-}
-
-@test "the table: -k --forward" {
-	whole_row "-k --forward"
-}
-
-@test "the table: -z" {
-	whole_row -z
+@test "the table: options that act, all together, and some that are refused" {
+	need_unit
+	some_rows
 }
 
 @test "the table: the other side of a forward" {
@@ -378,7 +373,8 @@ socket_calls() {
 	local given acting mark
 	shift
 
-	need strace "${CC:-cc}"
+	need strace
+	need_unit
 	need_linux
 	for kind in "${kinds[@]}" tcp6 udp6; do
 		given=()
@@ -418,7 +414,8 @@ socket_calls() {
 	none_wrong
 }
 
-on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos source)
+on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos ttl
+	source)
 
 @test "socket options: connect" {
 	socket_calls connect "${on_sockets[@]}"
@@ -430,7 +427,7 @@ on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos source)
 
 @test "socket options: -lk" {
 	# Its keepalive is on by default, with other times.
-	socket_calls -lk rcvbuf sndbuf no-nodelay reuseport backlog tos source
+	socket_calls -lk rcvbuf sndbuf no-nodelay reuseport backlog tos ttl source
 }
 
 @test "socket options: -e" {
@@ -442,15 +439,15 @@ on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos source)
 }
 
 @test "socket options: -lke" {
-	socket_calls -lke rcvbuf sndbuf no-nodelay reuseport backlog tos source
+	socket_calls -lke rcvbuf sndbuf no-nodelay reuseport backlog tos ttl source
 }
 
 @test "socket options: -lb" {
-	socket_calls -lb rcvbuf sndbuf no-nodelay reuseport backlog tos source
+	socket_calls -lb rcvbuf sndbuf no-nodelay reuseport backlog tos ttl source
 }
 
 @test "socket options: --chat" {
-	socket_calls --chat rcvbuf sndbuf no-nodelay reuseport backlog tos
+	socket_calls --chat rcvbuf sndbuf no-nodelay reuseport backlog tos ttl
 }
 
 @test "socket options: -c" {
@@ -462,14 +459,14 @@ on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos source)
 }
 
 @test "socket options: -lkc" {
-	socket_calls -lkc rcvbuf sndbuf no-nodelay reuseport backlog tos
+	socket_calls -lkc rcvbuf sndbuf no-nodelay reuseport backlog tos ttl
 }
 
 @test "socket options: --forward" {
 	# The address of source is that of the other side.
-	socket_calls --forward rcvbuf sndbuf no-nodelay reuseport backlog tos
+	socket_calls --forward rcvbuf sndbuf no-nodelay reuseport backlog tos ttl
 	socket_calls "-k --forward" rcvbuf sndbuf no-nodelay reuseport \
-		backlog tos
+		backlog tos ttl
 }
 
 @test "socket options: the other side of a forward" {
@@ -503,22 +500,6 @@ on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos source)
 
 @test "socket options: -z" {
 	socket_calls -z "${on_sockets[@]}"
-}
-
-@test "--ttl: clients" {
-	local mode
-
-	for mode in "${clients[@]}"; do
-		socket_calls "$mode" ttl
-	done
-}
-
-@test "--ttl: listeners" {
-	local mode
-
-	for mode in "${listeners[@]}"; do
-		socket_calls "$mode" ttl
-	done
 }
 
 @test "--ttl and --tos do not keep anybody from connecting" {

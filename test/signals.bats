@@ -171,6 +171,42 @@ storm() {
 	done
 }
 
+@test "a storm of SIGUSR1 with --stats loses no byte" {
+	need_bulk
+	random_file "$T/in" 20M
+	listen echo -ke --stats 127.0.0.1 0
+	listen fwd -k --forward "127.0.0.1:$PORT" --stats 127.0.0.1 0
+	storm "$pid_echo" USR1 &
+	storm "$pid_fwd" USR1 &
+	start_with "$T/in" cat sockcat --stats 127.0.0.1 "$PORT"
+	wait_size cat.out 1
+	storm "$pid_cat" USR1
+	ended cat 0 30
+	same cat.out in
+	for name in echo fwd cat; do
+		grep -q '^Statistics: ' "$T/$name.err" || wrong "$name"
+	done
+
+	listen hub -b --stats 127.0.0.1 0
+	start out sockcat --recv-bytes 20M 127.0.0.1 "$PORT"
+	wait_line hub.err '^Connection received'
+	storm "$pid_hub" USR1 &
+	start_with "$T/in" cat sockcat 127.0.0.1 "$PORT"
+	ended out 0 30
+	same out.out in
+
+	listen udp -kue --stats 127.0.0.1 0
+	seq 50 >"$T/lines"
+	storm "$pid_udp" USR1 &
+	start_with "$T/lines" say sockcat -u --stats --lines -i 5ms -W 50 \
+		127.0.0.1 "$PORT"
+	wait_size say.out 1
+	storm "$pid_say" USR1
+	ended say 0
+	same say.out lines
+	none_wrong
+}
+
 @test "stopped and continued again and again loses nothing" {
 	random_file "$T/in" 8M
 	listen lis -e 127.0.0.1 0

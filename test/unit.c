@@ -1221,7 +1221,7 @@ static int parse(const char *line)
 	optind = 0;
 	(void)getopt_long(1, none, "-", NULL, NULL);
 	optind = 1;
-	loudness = 0;
+	messages.loudness = 0;
 	why.text[0] = '\0';
 	snprintf(words_text, sizeof(words_text), *line ? "sockcat %s"
 		: "sockcat", line);
@@ -1298,13 +1298,13 @@ static void test_operands(void)
 	PARSES("-U /tmp/x");
 	TEXT(o.target.path, "/tmp/x");
 	PARSES("localhost -v 80 -u");
-	CHECK(o.udp && loudness == 1 && o.target.port == 80);
+	CHECK(o.udp && messages.loudness == 1 && o.target.port == 80);
 	PARSES("-l -- 80");
 	CHECK(o.target.port == 80);
 	REFUSED("-l -- 80 -v -k", "", "one operand too many");
 	PARSES("-U -- -v");
 	TEXT(o.target.path, "-v");
-	CHECK(loudness == 0);
+	CHECK(messages.loudness == 0);
 
 	REFUSED("", "host", "port");
 	REFUSED("localhost", "localhost", "port");
@@ -1351,9 +1351,9 @@ static void test_values(void)
 	PARSES("-w 1 -w 2 h 1");
 	CHECK(o.wait == 2 * SECOND);
 	PARSES("-w1 -vv h 1");
-	CHECK(o.wait == SECOND && loudness == 2);
+	CHECK(o.wait == SECOND && messages.loudness == 2);
 	PARSES("-v --quiet h 1");
-	CHECK(loudness == -1);
+	CHECK(messages.loudness == -1);
 	PARSES("-lkm 5 --backlog 7 --reuseport --no-reuseaddr 0");
 	CHECK(o.most == 5 && o.prefs.backlog == 7 && o.prefs.reuseport &&
 		!o.prefs.reuseaddr);
@@ -1686,6 +1686,19 @@ static void print_marks(void)
 			}
 }
 
+static void parse_lines(void)
+{
+	char line[900];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (parse(line + strspn(line, " ")) == 0)
+			puts("0\t");
+		else
+			printf("%d\t%s\n", (int)why.status, why.text);
+	}
+}
+
 static void run_all(void)
 {
 	static void (*const tests[])(void) = { test_printable, test_fail,
@@ -1713,6 +1726,8 @@ int main(int argc, char **argv)
 		print_matrix();
 	else if (argc > 1 && strcmp(argv[1], "marks") == 0)
 		print_marks();
+	else if (argc > 1 && strcmp(argv[1], "parse") == 0)
+		parse_lines();
 	else
 		run_all();
 	return failures > 0;

@@ -798,7 +798,7 @@ static int parsed(struct options *o, struct given *g, int argc, char **argv)
 {
 	int result;
 
-	loudness = 0;
+	messages.loudness = 0;
 	optind = 0;
 	result = options_parse(o, g, argc, argv);
 	free(o->send.at);
@@ -868,7 +868,7 @@ static int choose(const char *name)
 		fprintf(stderr, "fuzz: there is no target %s\n", name);
 	unsetenv("LISTEN_FDS");
 	unsetenv("SOCKCAT_PROXY_AUTH");
-	loudness = -1;
+	messages.loudness = -1;
 	signal(SIGPIPE, SIG_IGN);
 	return chosen ? 0 : -1;
 }

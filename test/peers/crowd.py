@@ -5,6 +5,7 @@ them back, half-closes and reads to the end.
     --one-by-one        one after the other instead of all at once
     --full-close        close instead of waiting for the end
     --quiet-close       not even send: connect and close
+    --unanswered        expect nothing back but the end
     --hold              when all have their answers say `holding N`, go on
                         when a line comes on standard input
     --limit SECONDS     give up then (60)
@@ -26,6 +27,7 @@ p.add_argument("--rounds", type=int, default=1)
 p.add_argument("--one-by-one", action="store_true")
 p.add_argument("--full-close", action="store_true")
 p.add_argument("--quiet-close", action="store_true")
+p.add_argument("--unanswered", action="store_true")
 p.add_argument("--hold", action="store_true")
 p.add_argument("--limit", type=float, default=60)
 a = p.parse_args()
@@ -68,6 +70,8 @@ class Client:
             self.sent += self.s.send(self.text[self.sent:])
         if self.sent == len(self.text):
             poll.modify(self.s, select.EPOLLIN)
+            if a.unanswered:
+                self.finish()
 
     def read(self):
         data = self.s.recv(1 << 16)
