@@ -3,6 +3,8 @@
 # crossing.bats: two machines, which are network name spaces, and the link
 # between them: small, flapping, gone, filtered.  sockcat resumes or fails
 # within its limits, with the right status and words.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2154
 load helpers

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 #
 # exec.bats: -c and --exec, a command attached to a connection.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2153,SC2154
 load helpers

@@ -3,6 +3,8 @@
 # The ways bytes take: which calls move them, that the kernel may refuse each
 # of these at any time without a byte being lost, urgent bytes, descriptors
 # of every kind as standard input and output, and datagrams in batches.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2002,SC2016,SC2030,SC2031,SC2153,SC2154
 load helpers
@@ -323,7 +325,7 @@ for s in peers[1:]:
 @test "splice into or out of the pipe between refused: no byte is lost" {
 	need_fast
 	need_bulk
-	random_file "$T/in" 9M
+	random_file "$T/in" 3M
 	refused splice receives tcp in
 	refused splice receives unix in
 }

@@ -2,6 +2,8 @@
 #
 # --forward: each peer is connected to a target; every byte both ways, ends
 # and resets passed on, and whose failure is whose.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2030,SC2031,SC2154
 load helpers

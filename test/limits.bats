@@ -2,6 +2,8 @@
 #
 # The time limits: -w, -q, --idle-timeout and --max-time, for every kind of
 # socket, client and listener; what counts as silence, and what does not.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2154 # python, status: the helpers set them
 load helpers

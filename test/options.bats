@@ -2,6 +2,8 @@
 #
 # The option table: every mode with every option does what the table says,
 # and an option that acts is seen to act.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2154 # python, status: the helpers set them
 load helpers
