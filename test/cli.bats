@@ -786,10 +786,11 @@ s.recv(1)' "$path" "$T/s"
 }
 
 @test "standard output closed: output with nowhere to go is a failure" {
-	local which
+	local which n=0
 
 	for which in '1>&-' '0<&- 1>&-' '1>&- 2>&-' '0<&- 1>&- 2>&-'; do
-		peer_py "srv${#which}" source.py --bytes 5 --end half
+		n=$((n + 1))
+		peer_py "srv$n" source.py --bytes 5 --end half
 		: >"$T/err"
 		status=0
 		(
@@ -798,7 +799,7 @@ s.recv(1)' "$path" "$T/s"
 			exec timeout -s KILL 30 "$SOCKCAT" -v 127.0.0.1 "$PORT"
 		) || status=$?
 		[ "$status" -eq 1 ] || oops "$which"
-		wait_line "srv${#which}.out" '^received 0 ' ||
+		wait_line "srv$n.out" '^received 0 ' ||
 			oops "$which: the peer got something"
 		wait_exit "srv${#which}"
 		[[ $which == *2* ]] ||
@@ -851,6 +852,7 @@ on_output() {
 		_announced srv $mode
 		host=(127.0.0.1 "$PORT")
 		[[ $mode != *U* ]] || host=("$PORT")
+		[[ $mode != *u* ]] || host+=(-q 0)
 		printf hello | sockcat "$(tr -d lkb <<<"$mode")v" "${host[@]}" \
 			>"$T/back" 2>"$T/cl.err" || :
 		wait_exit srv

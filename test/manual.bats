@@ -828,16 +828,6 @@ serve() {
 	cmp file two/copy
 }
 
-@test "examples: a database behind a forward" {
-	driver=database
-	need redis-server redis-cli
-	start db redis-server --port 0 --unixsocket redis.sock --save ''
-	wait_line db.out 'eady to accept connections' 20
-	serve srv serve
-	here ask
-	here ask
-}
-
 # in_background: the ids of the processes that this test has left there.
 in_background() {
 	local dir
@@ -983,11 +973,16 @@ both_follow() {
 	[ "${output%$'\r'}" = "$(shown redis)" ]
 }
 
-@test "examples: watch a database, and slow it down" {
-	driver=watch
+@test "examples: a database behind a forward, watched, and slowed down" {
 	need redis-server redis-cli
 	start db redis-server --port 0 --unixsocket redis.sock --save ''
 	wait_line db.out 'eady to accept connections' 20
+	driver=database
+	serve plain serve
+	here ask
+	here ask
+
+	driver=watch
 	serve srv serve
 	here ask
 	wait_line srv.err '^< [0-9:.]+ [^ ]+:[0-9]+ 00000000 .*\|'

@@ -197,7 +197,8 @@ all_rows() {
 	local flags operands letters words
 
 	while IFS=$'\t' read -r option mode kind mark; do
-		[ "$mark" != = ] && exists "$mode" "$kind" || continue
+		[ "$mark" != = ] || continue
+		exists "$mode" "$kind" || continue
 		line_of "$option" "$mode" "$kind" "$mark"
 		echo "$option $mark ${words[0]} ,$letters ${flags[*]}" >&7
 		echo "$line"
@@ -226,6 +227,7 @@ all_rows() {
 # together, and one that is refused.
 some_rows() {
 	local mode kind option mark given flags operands letters words line
+	local lines
 
 	# But for those that exclude others.
 	for mode in "${modes[@]}"; do
@@ -257,11 +259,12 @@ some_rows() {
 		status=0
 		sockcat "${flags[@]}" "${words[@]}" "${operands[@]}" \
 			2>"$T/err" || status=$?
-		[ "$status" -eq 2 ] && [ "$(wc -l <"$T/err")" -eq 2 ] &&
-			names_option $option "$(head -n 1 "$T/err")" &&
-			[ "$(tail -n 1 "$T/err")" = \
-			    "sockcat: try 'sockcat --help'" ] ||
+		mapfile -t lines <"$T/err"
+		if [ "$status" -ne 2 ] || [ ${#lines[@]} -ne 2 ] ||
+		    ! names_option $option "${lines[0]}" ||
+		    [ "${lines[1]}" != "sockcat: try 'sockcat --help'" ]; then
 			wrong "$line: $status $(cat "$T/err")"
+		fi
 	done
 	none_wrong
 }
@@ -699,10 +702,10 @@ traced_mode() {
 	start cl sockcat -s 127.0.0.4 -e 127.0.0.1 "$PORT"
 	wait_line srv.err '^Connection received on 127\.0\.0\.4 [0-9]+$'
 	listen udp -uk 127.0.0.1 0
-	echo hello | sockcat -u -s 127.0.0.5 127.0.0.1 "$PORT"
+	echo hello | sockcat -q 0 -u -s 127.0.0.5 127.0.0.1 "$PORT"
 	wait_line udp.err '^Connection received on 127\.0\.0\.5 [0-9]+$'
 	listen dgram -uUk "$T/d"
-	echo hello | sockcat -uU -s "$T/mine" "$T/d"
+	echo hello | sockcat -q 0 -uU -s "$T/mine" "$T/d"
 	wait_line dgram.err "^Connection received on $T/mine\$"
 	[ ! -e "$T/mine" ]
 }
@@ -715,14 +718,14 @@ traced_mode() {
 	sockcat -u 127.255.255.255 9 <"$T/in" 2>"$T/err" || status=$?
 	[ "$status" -eq 1 ]
 	grep -q 'Permission denied' "$T/err"
-	traced -u -b 127.255.255.255 9
+	traced -u -b -q 0 127.255.255.255 9
 	grep -q 'SO_BROADCAST, \[1\]' "$T/all"
 	traced -u -b -e -w 0.05 127.255.255.255 9
 	grep -q 'SO_BROADCAST, \[1\]' "$T/all"
-	traced -u --broker 127.255.255.255 9
+	traced -u --broker -q 0 127.255.255.255 9
 	grep -q 'SO_BROADCAST, \[1\]' "$T/all"
 	listen srv -u 0
-	sockcat -u -b -4 127.255.255.255 "$PORT" <"$T/in"
+	sockcat -u -b -q 0 -4 127.255.255.255 "$PORT" <"$T/in"
 	wait_line srv.out '^hello$'
 }
 
