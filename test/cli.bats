@@ -801,7 +801,6 @@ s.recv(1)' "$path" "$T/s"
 		[ "$status" -eq 1 ] || oops "$which"
 		wait_line "srv$n.out" '^received 0 ' ||
 			oops "$which: the peer got something"
-		wait_exit "srv${#which}"
 		[[ $which == *2* ]] ||
 			grep -q '^sockcat: write to standard output failed: ' \
 			"$T/err" || oops "$which: no reason"
