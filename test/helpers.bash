@@ -463,12 +463,12 @@ wait_lines() {
 }
 
 # _has_lines FILE REGEX COUNT: so many match; found is the last of them.  A
-# file of a few lines is not worth a process.
+# file of a few lines is not worth a process, but no variable holds a NUL.
 _has_lines() {
 	local line lines=() n=0
 
 	{ mapfile -t -n 101 lines <"$1"; } 2>/dev/null || return 1
-	if ((${#lines[@]} > 100)); then
+	if ((${#lines[@]} > 100)) || IFS= read -rd '' line <"$1"; then
 		n=$(grep -caE -e "$2" "$1") || :
 		found=$(grep -aE -e "$2" "$1" | tail -n 1)
 	else
