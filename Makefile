@@ -142,21 +142,25 @@ $(foreach v,plain $(VARIANTS),$(eval $(call variant,$(v))))
 $(foreach v,$(VARIANTS),$(eval $(call check_variant,$(v))))
 
 # valgrind finds what ASan does not: values that were never set.  It is too
-# slow for more than a few suites.
+# slow for more than a few suites.  What it says goes to a file for each
+# process: it also says which system calls it does not know.
 VALGRIND = valgrind -q --vgdb=no --error-exitcode=99
 VALGRIND_TESTS = test/echo.bats test/chat.bats test/fuzz.bats
 
 check-valgrind: test-deps sockcat $(BUILD)/plain/fuzz
+	@rm -rf $(BUILD)/valgrind
 	@mkdir -p $(BUILD)/valgrind
 	@for name in sockcat $(BUILD)/plain/fuzz; do \
 		wrapper=$(BUILD)/valgrind/$${name##*/}; \
-		printf '#!/bin/sh\nexec %s "%s" "$$@"\n' "$(VALGRIND)" \
+		printf '#!/bin/sh\nexec %s --log-file="%s" "%s" "$$@"\n' \
+			"$(VALGRIND)" "$(CURDIR)/$(BUILD)/valgrind/%p.log" \
 			"$(CURDIR)/$$name" >"$$wrapper"; \
 		chmod +x "$$wrapper"; \
 	done
 	@SOCKCAT="$(CURDIR)/$(BUILD)/valgrind/sockcat" VARIANT=valgrind \
 		FUZZ="$(CURDIR)/$(BUILD)/valgrind/fuzz" TIME_FACTOR=8 \
 		test/run $(or $(TESTS),$(VALGRIND_TESTS))
+	@! grep -h '^==' $(BUILD)/valgrind/*.log
 
 # One after the other, all of them, also when one fails.
 check-all:

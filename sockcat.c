@@ -995,11 +995,11 @@ static void bar_draw(const char *text)
 	pthread_mutex_unlock(&messages.lock);
 }
 
-/* bar_end(): take it away for good. */
-static void bar_end(void)
+/* bar_hide(over): take it away, maybe for good. */
+static void bar_hide(bool over)
 {
 	pthread_mutex_lock(&messages.lock);
-	messages.over = true;
+	messages.over = messages.over || over;
 	if (atomic_exchange(&messages.drawn, false) &&
 		write(STDERR_FILENO, bar_away, strlen(bar_away)) < 0)
 		errno = 0; /* there is nobody else to tell */
@@ -1160,6 +1160,14 @@ __attribute__((format(printf, 2, 3))) static int fail_as(
 /* fail(format): the same, for the network and for I/O. */
 #define fail(...) fail_as(FAILED, __VA_ARGS__)
 
+/* why_add(text): one more thing to say about a failure. */
+static void why_add(const char *text)
+{
+	size_t n = strlen(why.text);
+
+	snprintf(why.text + n, sizeof(why.text) - n, "%s", text);
+}
+
 /* errors_heard(ms): standard error takes a line, within so many ms. */
 static bool errors_heard(int ms)
 {
@@ -1225,6 +1233,15 @@ __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
 	va_end(args);
 }
 
+/* say_short(): what others may give back has run out, for why: said once. */
+static void say_short(void)
+{
+	static atomic_bool told;
+
+	if (!atomic_exchange(&told, true))
+		say("%s; peers wait", why.text);
+}
+
 /* complain(): say why; the exit status that belongs to it. */
 static int complain(void)
 {
@@ -1251,6 +1268,12 @@ static int thread_need(void *(*run)(void *), void *arg)
 static int misuse(const char *what, const char *text, const char *wanted)
 {
 	return fail_as(MISUSED, "%s: \"%s\" is not %s", what, text, wanted);
+}
+
+/* plural(n): what makes a noun fit the number before it. */
+static const char *plural(long long n)
+{
+	return n == 1 ? "" : "s";
 }
 
 /* digits(text, base, limit, rest): the number at the start, -1 if none. */
@@ -1384,7 +1407,8 @@ static int parse_escapes(const char *what, const char *text, struct bytes *to)
 
 /*
  * parse_time(what, text, min, to): nanoseconds.  Seconds unless there is a
- * suffix ms, s, m or h; fractions allowed; at least min, at most 1e6 hours.
+ * suffix ms, s, m or h; fractions as sleep(1) takes them; at least min, at most
+ * 1e6 hours.
  */
 static int parse_time(
 	const char *what, const char *text, int64_t min, int64_t *to)
@@ -1397,20 +1421,18 @@ static int parse_time(
 	static const char wanted[] =
 		"a time (seconds, or with a suffix ms, s, m, h)";
 	const char *rest = text;
-	int64_t whole = digits(text, 10, 1000000, &rest), part = 0, tenth = 1;
-	int64_t n;
+	bool bare = *text == '.' && isdigit((unsigned char)text[1]);
+	int64_t whole = bare ? 0 : digits(text, 10, 1000000, &rest);
+	int64_t part = 0, tenth = 1, n;
 
 	if (whole < 0)
 		return misuse(what, text, wanted);
-	if (*rest == '.') {
-		if (rest[1] < '0' || rest[1] > '9')
-			return misuse(what, text, wanted);
+	if (*rest == '.')
 		for (rest++; *rest >= '0' && *rest <= '9'; rest++)
 			if (tenth < 1000000) {
 				part = part * 10 + (*rest - '0');
 				tenth *= 10;
 			}
-	}
 	for (size_t i = 0; i < COUNT(units); i++) {
 		if (strcmp(rest, units[i].suffix) != 0)
 			continue;
@@ -1847,9 +1869,7 @@ static int lookup_wait(struct lookup *l, int64_t deadline)
 	}
 	if (result == 0 && !l->done)
 		result = fail_as(TIMED_OUT,
-			"cannot resolve %s: "
-			"the time limit passed",
-			l->host);
+			"cannot resolve %s: no answer in time", l->host);
 	l->dropped = started && result < 0;
 	pthread_mutex_unlock(&lookups.lock);
 	if (result < 0 && !started)
@@ -2758,8 +2778,8 @@ static void race_failed(struct race *r, int which, int error)
 		fail_as(TIMED_OUT, "probe of %s: no answer: open or filtered",
 			place);
 	else
-		fail_as(TIMED_OUT,
-			"connect to %s failed: no answer in time (-w)", place);
+		fail_as(TIMED_OUT, "connect to %s failed: no answer in time",
+			place);
 	why.error = error;
 }
 
@@ -4022,7 +4042,7 @@ static ssize_t handshake_move(
 		if (poll(&p, 1, poll_time(h->deadline)) == 0 &&
 			now() >= h->deadline)
 			return handshake_failed(h, TIMED_OUT,
-				"no answer from the proxy in time (-w)");
+				"no answer from the proxy in time");
 		moved = out ? send(h->fd, buf, n, MSG_DONTWAIT)
 			    : recv(h->fd, buf, n, MSG_DONTWAIT);
 	} while (moved < 0 &&
@@ -4249,6 +4269,16 @@ struct attempt {
 	int64_t took; /* the last of them */
 };
 
+/*
+ * late(p, limit, end): an attempt has failed; say which limit it was, if any.
+ * That a probe had no answer in time is no failure.
+ */
+static void late(const struct prefs *p, int64_t limit, int64_t end)
+{
+	if (why.status == TIMED_OUT && !p->probe)
+		why_add(limit < end ? " (-w)" : " (--retry)");
+}
+
 static int attempt_run(void *arg, int64_t end)
 {
 	struct attempt *a = arg;
@@ -4257,6 +4287,8 @@ static int attempt_run(void *arg, int64_t end)
 		a->target, a->prefs, limit < end ? limit : end, a->peer);
 
 	a->took = now() - start;
+	if (fd < 0)
+		late(a->prefs, limit, end);
 	return fd;
 }
 
@@ -4351,7 +4383,7 @@ static ssize_t end_write(const struct end *e, const char *buf, size_t n)
 	if (e->kind == DATAGRAM && e->gram)
 		return gram_send(e->fd, buf, n, e->gram, 0);
 	if (e->kind == CONSOLE && messages.interposed)
-		bar_end();
+		bar_hide(true);
 	if (e->kind == CONSOLE || e->kind == PIPE)
 		return write(e->fd, buf, n);
 	return send(e->fd, buf, n, e->flags);
@@ -4419,8 +4451,8 @@ static void stream_close(int fd, bool reset)
 static int bytes_lost(const char *what, const char *place, const char *reason,
 	int64_t lost, enum status status)
 {
-	return fail_as(status, "%s %s failed: %s; %lld bytes not delivered",
-		what, place, reason, (long long)lost);
+	return fail_as(status, "%s %s failed: %s; %lld byte%s not delivered",
+		what, place, reason, (long long)lost, plural(lost));
 }
 
 /* write_whole(fd, text, n): -1 with errno when not all of it is written. */
@@ -4660,18 +4692,18 @@ static void tap_close(struct tap *t)
 static bool tap_lacks(const struct tap *t, char text[ADDR_TEXT])
 {
 	const struct shape *s = t ? &t->shape : NULL;
+	long long bytes = s ? s->bytes - t->bytes : 0;
+	long long grams = s ? s->grams - t->grams : 0;
 
-	if (!s)
-		return false;
-	if (s->needle && t->matched < s->needle->text.size)
+	if (s && s->needle && t->matched < s->needle->text.size)
 		snprintf(text, ADDR_TEXT, "before \"%.100s\" came",
 			s->needle->text.text);
-	else if (t->bytes < s->bytes)
-		snprintf(text, ADDR_TEXT, "%lld bytes before --recv-bytes",
-			(long long)(s->bytes - t->bytes));
-	else if (t->grams < s->grams)
-		snprintf(text, ADDR_TEXT, "%lld datagrams before -W",
-			(long long)(s->grams - t->grams));
+	else if (bytes > 0)
+		snprintf(text, ADDR_TEXT, "%lld byte%s before --recv-bytes",
+			bytes, plural(bytes));
+	else if (grams > 0)
+		snprintf(text, ADDR_TEXT, "%lld datagram%s before -W", grams,
+			plural(grams));
 	else
 		return false;
 	return true;
@@ -4871,15 +4903,6 @@ struct counters {
 	atomic_llong bytes[2], grams[2];
 };
 
-/* counters_add(c, way, n): a datagram of n bytes; c may be NULL. */
-static void counters_add(struct counters *c, int way, size_t n)
-{
-	if (!c)
-		return;
-	atomic_fetch_add(&c->bytes[way], (long long)n);
-	atomic_fetch_add(&c->grams[way], 1);
-}
-
 struct session {
 	struct session *next, **back; /* what points to it; NULL: it is out */
 	struct addr peer;
@@ -4902,11 +4925,30 @@ static struct { /* main writes the first two */
 	bool many;              /* peers: -v has a line for each */
 	long long size;         /* of the file that is sent; 0: not known */
 	atomic_llong connected; /* a client: in so many ns; 0: it is not */
+	atomic_llong since;     /* the first came; 0: nobody did */
 	pthread_mutex_t lock;   /* guards what follows */
-	int64_t since;          /* the first came */
 	struct session *sessions;
 	struct sum past;
 } watch = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* counters_add(c, way, n): a datagram of n bytes; c may be NULL. */
+static void counters_add(struct counters *c, int way, size_t n)
+{
+	if (!c)
+		return;
+	if (value(&watch.since) == 0)
+		atomic_store(&watch.since, now());
+	atomic_fetch_add(&c->bytes[way], (long long)n);
+	atomic_fetch_add(&c->grams[way], 1);
+}
+
+/* watch_peer(): somebody new has sent a datagram to a port. */
+static void watch_peer(void)
+{
+	pthread_mutex_lock(&watch.lock);
+	watch.past.peers++;
+	pthread_mutex_unlock(&watch.lock);
+}
 
 /*
  * session_begin(s, fd, peer): enter it, if anybody wants to know; without a
@@ -4922,8 +4964,8 @@ static void session_begin(struct session *s, int fd, const struct addr *peer)
 	addr_unmap(&s->peer);
 	s->since = now();
 	pthread_mutex_lock(&watch.lock);
-	if (watch.since == 0)
-		watch.since = s->since;
+	if (value(&watch.since) == 0 && !s->is_port)
+		atomic_store(&watch.since, s->since);
 	watch.past.peers += !s->is_port;
 	s->next = watch.sessions;
 	s->back = &watch.sessions;
@@ -4968,13 +5010,15 @@ static void session_sum(const struct session *s, struct sum *to)
 static void sum_text(const struct sum *t, char text[ADDR_TEXT])
 {
 	int n = snprintf(text, ADDR_TEXT,
-		"%lld bytes received, %lld bytes sent", t->bytes[RECEIVED],
-		t->bytes[SENT]);
+		"%lld byte%s received, %lld byte%s sent", t->bytes[RECEIVED],
+		plural(t->bytes[RECEIVED]), t->bytes[SENT],
+		plural(t->bytes[SENT]));
 
 	if (t->grams_known)
 		snprintf(text + n, (size_t)(ADDR_TEXT - n),
-			", %lld datagrams received, %lld datagrams sent",
-			t->grams[RECEIVED], t->grams[SENT]);
+			", %lld datagram%s received, %lld datagram%s sent",
+			t->grams[RECEIVED], plural(t->grams[RECEIVED]),
+			t->grams[SENT], plural(t->grams[SENT]));
 }
 
 /* object_sum(o, t): what is known of it, by the keys of sockcat.1. */
@@ -5066,7 +5110,7 @@ static void watch_sum(struct sum *t)
 	*t = watch.past;
 	for (struct session *s = watch.sessions; s; s = s->next)
 		session_sum(s, t);
-	t->span = watch.since > 0 ? now() - watch.since : 0;
+	t->span = value(&watch.since) > 0 ? now() - value(&watch.since) : 0;
 	pthread_mutex_unlock(&watch.lock);
 	t->bytes_known = true;
 	if (watch.many || t->peers > 1)
@@ -5095,8 +5139,8 @@ static void watch_line(const struct sum *t)
 	sum_text(t, moved);
 	n = (size_t)snprintf(text, size, "Statistics: ");
 	if (watch.many && t->peers > 0)
-		n += (size_t)snprintf(
-			text + n, size - n, "%lld peers, ", t->peers);
+		n += (size_t)snprintf(text + n, size - n, "%lld peer%s, ",
+			t->peers, plural(t->peers));
 	n += (size_t)snprintf(text + n, size - n,
 		"%s, %.3f s, %s/s in, %s/s out", moved,
 		(double)t->span / SECOND,
@@ -5107,8 +5151,8 @@ static void watch_line(const struct sum *t)
 			", connected in %.3f ms",
 			(double)value(&watch.connected) / MS);
 	if (t->again_known)
-		n += (size_t)snprintf(
-			text + n, size - n, ", %lld retransmits", t->again);
+		n += (size_t)snprintf(text + n, size - n, ", %lld retransmit%s",
+			t->again, plural(t->again));
 	if (t->again_known && t->rtt > 0)
 		n += (size_t)snprintf(text + n, size - n,
 			", round trip %.3f ms", (double)t->rtt / MS);
@@ -5146,7 +5190,7 @@ static void watch_end(int status)
 
 	if (!watch.wanted || !errors_heard(1000))
 		return;
-	bar_end();
+	bar_hide(true);
 	pthread_mutex_lock(&watch.lock);
 	while ((s = watch.sessions)) {
 		session_leave(s, &own);
@@ -5206,8 +5250,10 @@ _Noreturn static void *bar_run(void *arg)
 	(void)arg;
 	for (unsigned int n = 0;; pause_for(SECOND / BAR_DRAWN)) {
 		watch_sum(&t);
-		if (t.peers == 0)
+		if (t.now == 0 || t.bytes[RECEIVED] + t.bytes[SENT] == 0) {
+			bar_hide(false);
 			continue;
+		}
 		last = &past[n < BAR_PAST ? 0 : n % BAR_PAST];
 		rate = n == 0 || t.span <= last->at
 			? 0
@@ -5616,7 +5662,7 @@ static enum outcome flow_write_parts(struct flow *f, struct iovec *part, int n)
 		part->iov_base = (char *)part->iov_base + done;
 		part->iov_len -= done;
 		if (messages.interposed)
-			bar_end();
+			bar_hide(true);
 		w = writev(f->to.fd, part, n);
 		if (w > 0)
 			add(&f->put, w);
@@ -5676,11 +5722,14 @@ static enum outcome flow_gather(struct flow *f)
 	return how;
 }
 
-/* flow_cannot(): the kernel cannot move these without copying. */
+/*
+ * flow_cannot(): the kernel cannot move these without copying; or copying will
+ * tell which of them failed.
+ */
 static bool flow_cannot(void)
 {
 	return errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP ||
-		errno == EPERM;
+		errno == EPERM || errno == EIO;
 }
 
 /*
@@ -5999,6 +6048,7 @@ struct relay {
 	bool fin;           /* ours is sent */
 	bool output_closed; /* nobody reads standard output any more */
 	int error;          /* of the connection */
+	bool early;         /* the peer ended before what was waited for */
 	enum { GOING, QUIT, SILENT, IDLE } verdict; /* what ended it */
 	struct clock silence, idle, quit;
 };
@@ -6182,6 +6232,25 @@ static int64_t relay_patience(const struct relay *r, enum status *status)
 }
 
 /*
+ * relay_failed(r, what, error): with how much was lost.  The error of a
+ * datagram socket is mostly about messages sent before, nobody knows which.
+ */
+static int relay_failed(struct relay *r, const char *what, int error)
+{
+	int64_t lost;
+
+	/* What was refused may be sent and not counted yet. */
+	for (int i = 0; i < 50 && !r->stream && flow_held(&r->up) > 0; i++)
+		pause_for(MS);
+	lost = relay_undelivered(r, 0);
+	r->error = error;
+	if (!r->stream && error != EMSGSIZE && error != EPERM)
+		return fail("connection to %s failed: %s", r->rules->place,
+			strerror(error));
+	return bytes_lost(what, r->rules->place, strerror(error), lost, FAILED);
+}
+
+/*
  * relay_acknowledged(r, patience, status): 0 when the peer's kernel has all,
  * else -1; status is what it means that patience passed.
  */
@@ -6209,15 +6278,18 @@ static int relay_limited(struct relay *r)
 	int64_t patience = 0;
 	char lack[ADDR_TEXT];
 
+	if (tap_lacks(r->rules->in, lack))
+		return fail_as(TIMED_OUT,
+			"connection to %s: the time of %s passed %s", place,
+			r->verdict == SILENT         ? "-w"
+				: r->verdict == IDLE ? "--idle-timeout"
+						     : "-q",
+			lack);
 	if (r->verdict == IDLE)
 		return fail_as(TIMED_OUT,
 			"connection to %s: silent for the "
 			"time of --idle-timeout",
 			place);
-	if (tap_lacks(r->rules->in, lack))
-		return fail_as(TIMED_OUT,
-			"connection to %s: the time of %s passed %s", place,
-			r->verdict == SILENT ? "-w" : "-q", lack);
 	if (r->verdict == SILENT && input_ended &&
 		(!r->stream || value(&r->down.reads) > 0))
 		return relay_acknowledged(r, 0, TIMED_OUT);
@@ -6259,6 +6331,7 @@ static int relay_sufficed(struct relay *r, const char *lack)
 	if (r->rules->send)
 		relay_say(r);
 	relay_undelivered(r, farewell);
+	r->early = *lack != '\0';
 	return *lack ? fail("connection to %s: ended %s", r->rules->place, lack)
 		     : 0;
 }
@@ -6269,7 +6342,6 @@ static int relay_sufficed(struct relay *r, const char *lack)
  */
 static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 {
-	const char *place = r->rules->place;
 	enum status status;
 	int64_t patience = relay_patience(r, &status);
 	char lack[ADDR_TEXT] = "";
@@ -6283,20 +6355,14 @@ static int relay_result(struct relay *r, enum outcome down, struct why *reason)
 		r->output_closed = reason->error == EPIPE;
 		return -1;
 	}
-	if (r->up_state == OVER && r->up_how == NOT_WRITTEN)
-		r->error = r->up_why.error;
 	if (down != NOT_READ && r->up_state == OVER && r->up_how == NOT_WRITTEN)
-		return bytes_lost("write to", place, r->up_why.text,
-			relay_undelivered(r, 0), FAILED);
+		return relay_failed(r, "write to", r->up_why.error);
 	if (down == ENOUGH || (down == ENDED && tap_lacks(r->rules->in, lack)))
 		return relay_sufficed(r, lack);
 	error = down == NOT_READ || down == NOT_WRITTEN ? reason->error
 							: sock_failure(r->fd);
 	if (error)
-		r->error = error;
-	if (error)
-		return bytes_lost("connection to", place, strerror(error),
-			relay_undelivered(r, 0), FAILED);
+		return relay_failed(r, "connection to", error);
 	if (r->verdict != GOING)
 		return relay_limited(r);
 	if (relay_acknowledged(r, patience, status) < 0)
@@ -6321,8 +6387,8 @@ static void relay_count(struct relay *r)
 static const char *relay_reason(const struct relay *r, int result)
 {
 	return r->verdict == SILENT || r->verdict == IDLE ? "silent"
-		: result == 0                             ? "ended"
-			      : error_reason(r->error);
+		: result == 0 || r->early                 ? "ended"
+					  : error_reason(r->error);
 }
 
 /*
@@ -6774,30 +6840,27 @@ static const char *bridge_reason(const struct bridge *b, int result)
 
 /*
  * keeper_release(b, i): way i needs a thread: it has more than a keeper may
- * carry, or has ended and is to be watched.  While there is none it stays, and
- * comes round again at once: others are served in between.
+ * carry, or has ended and is to be watched.  While there is none (false) it
+ * stays, and comes round again at once: others are served in between.
  */
-static void keeper_release(struct bridge *b, int i)
+static bool keeper_release(struct bridge *b, int i)
 {
-	static atomic_bool told;
-
 	set_remove(b->keeper, b->fd[i]);
 	sock_write_timeout(b->fd[!i], farewell);
 	bridge_lend(b, i, false);
 	b->wanting[i] = false;
 	while (pool_run(i ? bridge_back : bridge_forth, b) < 0) {
-		if (!atomic_exchange(&told, true))
-			say("cannot start a thread: %s; peers wait",
-				strerror(errno));
-		pause_for(MS);
+		fail("cannot start a thread:");
+		say_short();
 		b->wanting[i] = true;
 		bridge_lend(b, i, true);
 		if (set_add(b->keeper, b->fd[i], &b->way[i],
 			    POLLIN | POLLOUT) == 0)
-			return;
+			return false;
 		bridge_lend(b, i, false);
 		b->wanting[i] = false;
 	}
+	return true;
 }
 
 /* keeper_farewell(b): a thread for the last of b, which may have to wait. */
@@ -6854,7 +6917,8 @@ static bool keeper_watches(struct bridge *b, int i)
 	pthread_mutex_unlock(&b->lock);
 	if (over)
 		return keeper_over(b, i, ENDED);
-	keeper_release(b, i);
+	if (!keeper_release(b, i))
+		pause_for(MS);
 	return false;
 }
 
@@ -6880,6 +6944,26 @@ static bool keeper_ends(struct bridge *b, int i, enum outcome how)
 }
 
 /*
+ * keeper_carry(b, i): there is no thread for way i, though the one that its
+ * peer waits for may need it to get on: write what is left of it, as far as
+ * that goes now.
+ */
+static enum outcome keeper_carry(struct bridge *b, int i)
+{
+	struct bytes *left = &b->left[i];
+	enum outcome how = flow_write(&b->way[i], left->at, left->size);
+	size_t held = (size_t)flow_held(&b->way[i]);
+
+	memmove(left->at, left->at + left->size - held, held);
+	left->size = held;
+	if (held > 0)
+		return how;
+	free(left->at);
+	left->at = NULL;
+	return ENDED;
+}
+
+/*
  * keeper_serve(b, i): something has come for way i: carry it, if it is small
  * and nothing has to be waited for.  True when b is gone.
  */
@@ -6895,14 +6979,21 @@ static bool keeper_serve(struct bridge *b, int i)
 		return keeper_over(b, i, STOPPED);
 	if (b->ended[i])
 		return keeper_watches(b, i);
-	if (b->wanting[i]) {
-		keeper_release(b, i);
+	if (b->wanting[i] && keeper_release(b, i))
 		return false;
-	}
+	how = left->at ? keeper_carry(b, i) : ENDED;
+	if (how == STOPPED)
+		pause_for(MS);
+	if (how != ENDED)
+		return how != STOPPED && keeper_ends(b, i, how);
 	how = flow_step(f, buf, sizeof(buf), &n);
 	left->size = (size_t)flow_held(f);
-	if (how == STOPPED ? n < 0 : how == ENDED && n > 0 && n < SMALL_SIZE)
+	if (how == STOPPED ? n < 0 : how == ENDED && n > 0 && n < SMALL_SIZE) {
+		if (b->wanting[i])
+			set_change(b->keeper, b->fd[i], f, POLLIN);
+		b->wanting[i] = false;
 		return false;
+	}
 	if (how != STOPPED && (how != ENDED || n == 0))
 		return keeper_ends(b, i, how);
 	if (left->size > 0) {
@@ -6911,7 +7002,8 @@ static bool keeper_serve(struct bridge *b, int i)
 			return keeper_ends(b, i, flow_failed(NOT_WRITTEN));
 		memcpy(left->at, buf + n - left->size, left->size);
 	}
-	keeper_release(b, i);
+	if (!b->wanting[i])
+		keeper_release(b, i);
 	return false;
 }
 
@@ -7494,25 +7586,16 @@ struct server {
 	int64_t served;         /* peers in all, those too */
 	bool stopped;           /* nobody is accepted any more */
 	bool lost;              /* a peer lost bytes */
-	bool told;              /* that something has run out */
 	bool lacking;           /* a worker could not be started */
 	struct door *door;
 	int doors;
 };
 
-/* server_lacks(s): what why tells has run out; said once. */
-static void server_lacks(struct server *s)
-{
-	if (!s->told)
-		say("%s; peers wait", why.text);
-	s->told = true;
-}
-
-/* server_pause(s): so it does; wait until a peer has gone, or for a moment. */
+/* server_pause(s): for why; wait until a peer has gone, or for a moment. */
 static void server_pause(struct server *s)
 {
+	say_short();
 	pthread_mutex_lock(&s->lock);
-	server_lacks(s);
 	signal_wait(&s->changed, &s->lock, after(short_pause));
 	pthread_mutex_unlock(&s->lock);
 }
@@ -7604,9 +7687,9 @@ static void door_staff(struct door *d)
 	if (pool_run(d->run, d) == 0)
 		return;
 	fail("cannot start a thread:");
+	say_short();
 	pthread_mutex_lock(&s->lock);
 	d->waiting--;
-	server_lacks(s);
 	s->lacking = true;
 	pthread_cond_signal(&s->watched);
 	pthread_mutex_unlock(&s->lock);
@@ -7949,7 +8032,8 @@ static void member_drop(struct room *r, struct member *m, const char *reason)
 	long long lost = member_lost(r, m, true);
 
 	if (lost > 0 && !m->ended)
-		say("%s: %s; %lld bytes not delivered", m->place, reason, lost);
+		say("%s: %s; %lld byte%s not delivered", m->place, reason, lost,
+			plural(lost));
 	m->lost |= lost > 0 && !m->ended;
 	r->laggards -= m->lags;
 	m->lags = false;
@@ -8334,8 +8418,8 @@ static void room_leave(struct room *r, struct member *m)
 	pthread_mutex_lock(&r->lock);
 	lost = m->gone || m->ended ? 0 : member_lost(r, m, m->broken);
 	if (lost > 0)
-		say("%s: connection lost; %lld bytes not delivered", m->place,
-			lost);
+		say("%s: connection lost; %lld byte%s not delivered", m->place,
+			lost, plural(lost));
 	m->lost |= lost > 0;
 	while (*p != m)
 		p = &(*p)->next;
@@ -8723,6 +8807,7 @@ static void peers_note(struct peers *ps, int fd, const struct gram *from)
 		*bucket = p;
 		ps->count++;
 		tell_accepted(&from->peer);
+		watch_peer();
 		pthread_cond_broadcast(&ps->came);
 	}
 	p->gram = *from;
@@ -9031,7 +9116,8 @@ static void link_send(struct link *l, const char *buf, size_t n)
 	if (sent < 0 && errno == ECONNREFUSED) /* of the one before */
 		sent = send(l->to, buf, n, MSG_DONTWAIT);
 	if (sent < 0)
-		tell("A datagram of %zu bytes is lost: %s", n, strerror(errno));
+		tell("A datagram of %zu byte%s is lost: %s", n,
+			plural((long long)n), strerror(errno));
 }
 
 /* link_silent(l): it has been for too long, or has to make room. */
@@ -9213,30 +9299,18 @@ static int link_finish(struct link *l)
 	return l->command.status;
 }
 
-/* link_failed(l, reason): one of many is worth a line with -v only. */
-static int link_failed(struct link *l, const char *reason)
+/* link_failed(l, status, how, reason): of many it is said with -v only. */
+static int link_failed(
+	struct link *l, enum status status, const char *how, const char *reason)
 {
 	char text[ADDR_TEXT];
 
 	addr_text(&l->peer.peer, text);
+	fail_as(status, "connection for %s%s%s", text, how, reason);
 	if (l->all->single)
-		say("connection for %s failed: %s", text, reason);
-	else
-		tell("Connection for %s failed: %s", text, reason);
-	return FAILED;
-}
-
-/* link_fell_silent(l): the same for that. */
-static int link_fell_silent(struct link *l)
-{
-	char text[ADDR_TEXT];
-
-	addr_text(&l->peer.peer, text);
-	if (l->all->single)
-		say("connection for %s: silent for too long", text);
-	else
-		tell("Connection for %s: silent for too long", text);
-	return TIMED_OUT;
+		return complain();
+	tell("Connection for %s%s%s", text, how, reason);
+	return status;
 }
 
 /* link_refused(l): for why; of many it is said once, else with -v only. */
@@ -9244,9 +9318,12 @@ static int link_refused(struct link *l)
 {
 	static atomic_bool told;
 
-	if (l->all->single || !atomic_exchange(&told, true))
+	if (l->all->single)
 		return complain();
-	tell("%s", why.text);
+	if (!atomic_exchange(&told, true))
+		say("%s", why.text);
+	else
+		tell("%s", why.text);
 	return why.status;
 }
 
@@ -9271,9 +9348,11 @@ static void *link_run(void *arg)
 			command_end(&l->command);
 		status = link_finish(l);
 		if (link_was_silent(l))
-			status = link_fell_silent(l);
+			status = link_failed(
+				l, TIMED_OUT, ": silent for too long", "");
 		else if (how == NOT_READ || how == NOT_WRITTEN)
-			status = link_failed(l, reason.text);
+			status = link_failed(
+				l, FAILED, " failed: ", reason.text);
 		else
 			end = "ended";
 		if (status == TIMED_OUT && link_was_silent(l))
@@ -9380,7 +9459,8 @@ static bool links_heard(struct links *all, int port, const char *buf, size_t n,
 	if (l && l->to >= 0 && !all->commands)
 		link_send(l, buf, n);
 	else if (l && !link_push(l, buf, n))
-		tell("A datagram of %zu bytes is lost: nobody takes it", n);
+		tell("A datagram of %zu byte%s is lost: nobody takes it", n,
+			plural((long long)n));
 	pthread_mutex_unlock(&all->lock);
 	return is_new;
 }
@@ -9464,8 +9544,8 @@ _Noreturn static void output_failed(void)
 {
 	if (why.error == EPIPE)
 		die_of(SIGPIPE);
-	say("write to standard output failed: %s", strerror(why.error));
-	finish(FAILED);
+	fail("write to standard output failed: %s", strerror(why.error));
+	finish(complain());
 }
 
 /* service_name(t, port, name): what it is called, or an empty string. */
@@ -9846,15 +9926,13 @@ static int reach_one(const struct options *o, struct addr *peer)
 	int64_t took;
 	int fd = dial_long(
 		&o->target, &o->prefs, o->wait, o->retry, peer, &took);
-	size_t n = strlen(why.text);
 
 	if (fd >= 0)
 		add(&watch.connected, took);
 	if (fd >= 0 && !o->udp)
 		tell_connected(&o->target, peer, took);
 	if (fd < 0 && o->udp && !o->unixsock && !o->hub && why.error == EACCES)
-		snprintf(why.text + n, sizeof(why.text) - n,
-			" (-b allows broadcast addresses)");
+		why_add(" (-b allows broadcast addresses)");
 	return fd;
 }
 
@@ -10015,9 +10093,9 @@ static int ports_run(const struct options *o, struct listeners *ls,
 	}
 	if (port_run(&ports[last]) < 0)
 		return complain();
-	say("nothing came for the time of %s",
+	fail_as(TIMED_OUT, "nothing came for the time of %s",
 		o->wait <= o->idle ? "-w" : "--idle-timeout");
-	return TIMED_OUT;
+	return complain();
 }
 
 /*
@@ -10319,8 +10397,8 @@ static void *grams_input(void *arg)
 	how = pump(&f);
 
 	if (how == NOT_WRITTEN) {
-		say("send failed: %s", why.text);
-		finish(FAILED);
+		fail("send failed: %s", strerror(why.error));
+		finish(complain());
 	}
 	if (how == NOT_READ)
 		say("read from standard input failed: %s", why.text);
@@ -10416,8 +10494,10 @@ static enum found scan_test(
 		.list = list };
 	struct target through = s->o->target;
 	struct addr peer;
+	int64_t limit;
 	int fd;
 
+	limit = r.deadline;
 	if (r.deadline > s->end)
 		r.deadline = s->end;
 	for (int i = 0; i < list->count; i++)
@@ -10431,6 +10511,7 @@ static enum found scan_test(
 		stream_close(fd, s->o->reset);
 		return OPEN;
 	}
+	late(&s->o->prefs, limit, s->end);
 	if (r.hopeless)
 		return ASKED;
 	if (why.status == TIMED_OUT)
@@ -10857,16 +10938,17 @@ static int commands_grams(const struct options *o)
 	finish(ports_run(o, &ls, NULL, links_message, &all));
 }
 
-/* command_needs(pair, back): what its bridge takes, as far as it is missing. */
-static int command_needs(int pair[2], struct job **back)
+/* bridge_thread(d): for bridge_run; where d lacks one it waits. */
+static struct job *bridge_thread(struct door *d)
 {
-	if (!*back)
-		*back = pool_reserve();
-	if (!*back)
-		return fail("cannot start a thread:");
-	if (pair[0] < 0 && pair_new(pair, SOCK_STREAM) < 0)
-		return fail("cannot create a pair of sockets:");
-	return 0;
+	struct job *back = pool_reserve();
+
+	while (!back && d) {
+		fail("cannot start a thread:");
+		server_pause(d->server);
+		back = pool_reserve();
+	}
+	return back;
 }
 
 /*
@@ -10900,17 +10982,19 @@ static int command_session(const struct options *o, struct door *d, int fd,
 	taps_open(o, taps, peer, &tap[0], &tap[1]);
 	bridged = limit < NEVER || tap[0] || watch.stats;
 	do
-		result = bridged && command_needs(pair, &back) < 0
-			? -1
+		result = bridged && pair[0] < 0 &&
+				pair_new(pair, SOCK_STREAM) < 0
+			? fail("cannot create a pair of sockets:")
 			: command_start(&c, o->command, o->direct, &v, pair[1],
 				  pair[1]);
 	while (result < 0 && d && server_is_short(d->server));
+	if (result == 0 && bridged)
+		back = bridge_thread(d);
 	if (d)
 		door_follow(d);
 	if (pair[1] != fd)
 		close(pair[1]);
 	if (result < 0) {
-		pool_release(back);
 		if (pair[0] >= 0)
 			close(pair[0]);
 		session_end(&session, "failed");
@@ -10932,7 +11016,7 @@ static int command_service(struct door *d, int fd, const struct addr *peer)
 
 	if (command_session(d->server->arg, d, fd, peer, &status) == 0)
 		return 0;
-	complain();
+	say("%s", why.text);
 	return -1;
 }
 
@@ -11129,7 +11213,7 @@ static void forward_done(struct bridge *b)
 	bool lost = forward_close(f, true) < 0;
 
 	if (lost)
-		complain();
+		say("%s", why.text);
 	server_leave(f->server, true, lost);
 	free(f);
 }
@@ -11162,7 +11246,7 @@ static int forward_service(struct door *d, int fd, const struct addr *peer)
 	if (result == 0)
 		result = forward_run(f);
 	if (result < 0)
-		complain();
+		say("%s", why.text);
 	free(f);
 	return result;
 }
@@ -11728,7 +11812,7 @@ static const char *const clashes[][2] = {
 /* What scripts for other netcats bring along, and what to write instead. */
 static const char *const foreign[][2] = {
 	{ "-D", "there is no SO_DEBUG here, leave it out" },
-	{ "-G", "networks drop source routes, leave it out" },
+	{ "-G", "networks drop source routes, leave it out; -w limits time" },
 	{ "-g", "networks drop source routes, leave it out" },
 	{ "-P", "write the user and password to SOCKCAT_PROXY_AUTH" },
 	{ "-r", "local ports are random anyway, leave it out" },
@@ -11739,6 +11823,7 @@ static const char *const foreign[][2] = {
 	{ "--proxy-dns", "the proxy looks names up, leave it out" },
 	{ "--sctp", "there is no SCTP here, use socat" },
 	{ "--ssl", "there is no TLS here, use openssl s_client or socat" },
+	{ "--timeout", "-w and --idle-timeout limit time" },
 	{ "--vsock", "there are no VM sockets here, use socat" },
 	/* Known here, but refused where another program takes them. */
 	{ "-k", "nc.traditional's -k is --keepalive here" },
@@ -11787,33 +11872,70 @@ static char option_mark(const struct option_spec *spec, enum mode_id mode,
 	return on_mode == '.' || on_sock == '.' ? '.' : '+';
 }
 
-/* option_refused(spec, text, mode, o): say with what it makes no sense. */
+/* What makes another mode, or another sort of socket. */
+struct lever {
+	const char *name;
+	size_t at;
+	bool is_text; /* or a flag */
+	bool is_more; /* worth a try where it was not given */
+};
+
+static const struct lever levers[] = { { "-c", AT(command), true, false },
+	{ "--forward", AT(forward), true, false },
+	{ "-e", AT(echo), false, false }, { "-b", AT(hub), false, false },
+	{ "--chat", AT(chat), false, false }, { "-k", AT(keep), false, true },
+	{ "-l", AT(listen), false, true }, { "-u", AT(udp), false, true },
+	{ "-U", AT(unixsock), false, true }, { "-z", AT(zero), false, true } };
+
+/* lever_pull(l, o, on): give it or take it away; whether that is a change. */
+static bool lever_pull(const struct lever *l, struct options *o, bool on)
+{
+	void *at = (char *)o + l->at;
+	bool was = l->is_text ? *(const char **)at != NULL : *(bool *)at;
+
+	if (l->is_text)
+		*(const char **)at = on ? "" : NULL;
+	else
+		*(bool *)at = on;
+	return was != on;
+}
+
+/*
+ * option_refused(spec, text, mode, o): say with what it makes no sense: the one
+ * option without which it would act, or with which; else where it acts.
+ */
 static int option_refused(const struct option_spec *spec, const char *text,
 	enum mode_id mode, const struct options *o)
 {
-	bool probe_only = strspn(spec->on_mode, "-") == PROBE;
-	const char *with = probe_only ? "without -z" : modes[mode].phrase;
-	const char *sock = spec->on_sock;
-	bool unix_only = sock && sock[0] == '-' && sock[1] == '-';
-	bool datagrams = sock && !unix_only && sock[0] == '-';
+	const char *hint = text[1] == '-' ? "" : advice(text);
+	struct options other;
+	int m = 0;
 
 	if (spec->on_mode[mode] == 'o' && o->onward.path)
-		with = "with a Unix-domain socket as the target of --forward";
-	else if (spec->on_mode[mode] == 's')
-		with = "with -u in this mode";
-	else if (spec->on_mode[mode] == 'd')
-		with = o->unixsock ? "with -U without -l" : "without -l or -u";
-	else if (spec->on_mode[mode] == 'u' ||
-		(spec->on_mode[mode] != '-' && datagrams && !o->udp))
-		with = "without -u";
-	else if (spec->on_mode[mode] != '-' && unix_only)
-		with = "without -U";
-	else if (spec->on_mode[mode] != '-')
-		with = o->unixsock && (!o->udp || (sock && sock[2] == '-'))
-			? "with -U"
-			: "with -u";
-	return fail_as(MISUSED, "%s makes no sense %s%s%s", text, with,
-		*advice(text) ? "; " : "", advice(text));
+		return fail_as(MISUSED,
+			"%s makes no sense with a Unix-domain socket as the "
+			"target of --forward",
+			text);
+	for (size_t i = 0; i < 2 * COUNT(levers); i++) {
+		const struct lever *l = &levers[i % COUNT(levers)];
+		bool on = i >= COUNT(levers);
+
+		other = *o;
+		if ((l->is_more || !on) && lever_pull(l, &other, on) &&
+			option_mark(spec, mode_of(&other), &other) != '-')
+			return fail_as(MISUSED,
+				"%s makes no sense with%s %s%s%s%s", text,
+				on ? "out" : "", l->name,
+				spec->on_mode[mode] == 'd' && !o->unixsock
+					? " or -u"
+					: "",
+				*hint ? "; " : "", hint);
+	}
+	while (m < MODES - 1 && strchr("- ", spec->on_mode[m]))
+		m++;
+	return fail_as(MISUSED, "%s makes no sense %s; %s%s", text,
+		modes[mode].phrase, *hint ? hint : "it acts in the mode ",
+		*hint ? "" : modes[m].name);
 }
 
 /* spec_named(name): the row of that long name; -1: none. */
@@ -11991,6 +12113,20 @@ static int inherited_check(struct options *o, const struct given *g)
 	return 0;
 }
 
+/* operands_wrong(o): say what is right, after what is wrong. */
+static int operands_wrong(const struct options *o)
+{
+	why_add(o->unixsock && o->listen ? "; write -lU PATH"
+			: o->unixsock    ? "; write -U PATH"
+			: o->zero ? "; write -z HOST PORT, several as 22,80"
+			: o->port_text && o->listen
+			? "; write -l -p PORT [HOST]"
+			: o->listen
+			? "; write -l [HOST] PORT"
+			: "; write HOST PORT, HOST:PORT, or -l PORT");
+	return -1;
+}
+
 /* operands_of_unix(o, g): a path. */
 static int operands_of_unix(struct options *o, const struct given *g)
 {
@@ -12002,12 +12138,12 @@ static int operands_of_unix(struct options *o, const struct given *g)
 	if (o->inherited)
 		return 0;
 	if (g->operands == 0)
-		return fail_as(MISUSED, "-U needs a path");
+		fail_as(MISUSED, "-U needs a path");
 	if (g->operands > 1)
-		return fail_as(MISUSED,
-			"-U takes one path: \"%s\" is one too "
-			"many",
+		fail_as(MISUSED, "-U takes one path: \"%s\" is one too many",
 			g->operand[1]);
+	if (g->operands != 1)
+		return operands_wrong(o);
 	o->target.path = g->operand[0];
 	if (o->target.path[0] == '@' && o->prefs.mode >= 0)
 		return fail_as(MISUSED,
@@ -12017,6 +12153,17 @@ static int operands_of_unix(struct options *o, const struct given *g)
 	return addr_unix(o->target.path, &a);
 }
 
+/* host_is_wrong(host): it has no address, or is a port in the wrong place. */
+static bool host_is_wrong(const char *host)
+{
+	const char *colon = strchr(host, ':');
+	size_t n = strlen(host);
+
+	return n == 0 || *host == '-' || strpbrk(host, "/@[") ||
+		(colon && !strchr(colon + 1, ':')) ||
+		(n < 6 && *host != '0' && strspn(host, "0123456789") == n);
+}
+
 /* operands_find(o, g, host, port): which operand is what; NULL: none. */
 static int operands_find(const struct options *o, const struct given *g,
 	char **host, char **port)
@@ -12024,13 +12171,12 @@ static int operands_find(const struct options *o, const struct given *g,
 	int most = o->listen && o->port_text ? 1 : 2;
 
 	*host = *port = NULL;
-	if (g->operands > most)
-		return fail_as(MISUSED, "\"%s\" is one operand too many%s",
+	if (g->operands > most) {
+		fail_as(MISUSED, "\"%s\" is one operand too many%s",
 			g->operand[most],
-			o->zero ? "; write several ports as 22,80"
-				: o->recv_only
-				? "; -d takes no time, --delay does"
-				: "");
+			o->recv_only ? "; -d takes no time, --delay does" : "");
+		return operands_wrong(o);
+	}
 	if (g->operands == 2) {
 		*host = bracketless(g->operand[0]);
 		*port = g->operand[1];
@@ -12038,28 +12184,42 @@ static int operands_find(const struct options *o, const struct given *g,
 		*host = bracketless(g->operand[0]);
 	} else if (g->operands == 1 &&
 		!address_split(g->operand[0], host, port)) {
-		if (!o->listen)
-			return fail_as(MISUSED,
-				"\"%s\" has no port: write "
-				"HOST PORT or HOST:PORT",
-				g->operand[0]);
-		*port = g->operand[0];
+		*(o->listen ? port : host) = bracketless(g->operand[0]);
 	}
 	if (o->listen && *host && **host == '\0' && g->operands == 1)
 		*host = NULL;
-	return 0;
+	if (!*host || !host_is_wrong(*host))
+		return 0;
+	misuse("host", *host,
+		**host == '/' ? "a name or an address; a path needs -U"
+			      : "a name or an address");
+	return operands_wrong(o);
+}
+
+/* operand_port(o, port): a port, or with -z maybe a list of them. */
+static int operand_port(struct options *o, const char *port)
+{
+	static struct ports ports;
+
+	if (o->zero && is_port_list(port)) {
+		o->ports = &ports;
+		return parse_ports("port", port, &o->target, &ports);
+	}
+	if (parse_port("port", port, &o->target, !o->listen, &o->target.port) ==
+		0)
+		return 0;
+	if (is_port_list(port))
+		return misuse("port", port, "a port; only -z takes a list");
+	return port[strspn(port, "0123456789")] ? operands_wrong(o) : -1;
 }
 
 /* operands_of_ip(o, g): [host] port, host:port, or -p with -l. */
 static int operands_of_ip(struct options *o, const struct given *g)
 {
-	static struct ports ports;
 	char *host, *port;
 
 	if (no_command(o, g) < 0 || operands_find(o, g, &host, &port) < 0)
 		return -1;
-	if (host && !*host)
-		return fail_as(MISUSED, "the host \"\" is empty");
 	if (o->command && o->listen && o->prefs.interface && !host)
 		return fail_as(MISUSED,
 			"a command without a host is for loopback only: name "
@@ -12077,16 +12237,15 @@ static int operands_of_ip(struct options *o, const struct given *g)
 		return -1;
 	if (o->inherited)
 		return 0;
-	if (!port)
-		return fail_as(MISUSED,
+	if (port)
+		return operand_port(o, port);
+	if (host)
+		fail_as(MISUSED, "\"%s\" has no port", host);
+	else
+		fail_as(MISUSED,
 			o->listen ? "-l needs a port"
 				  : "a host and a port are needed");
-	if (o->zero && is_port_list(port)) {
-		o->ports = &ports;
-		return parse_ports("port", port, &o->target, &ports);
-	}
-	return parse_port(
-		"port", port, &o->target, o->listen ? 0 : 1, &o->target.port);
+	return operands_wrong(o);
 }
 
 /* proxy_place(o, what): where the proxy of -x is. */
@@ -12309,6 +12468,15 @@ static int option_error(int c, const char *written)
 	return unknown_option((char[]){ '-', (char)optopt, '\0', '\0' });
 }
 
+/* option_failed(written): maybe for -help, which is not -h -e -l -p. */
+static int option_failed(const char *written)
+{
+	return *written != '-' || spec_named(written + 1) < 0
+		? -1
+		: fail_as(MISUSED, "unknown option %s; did you mean -%s?",
+			  written, written);
+}
+
 /*
  * options_read(o, g, argc, argv): every option and operand; the operands are
  * gathered at the front of argv.
@@ -12319,7 +12487,7 @@ static int options_read(
 	char shorts[3 * SPECS + 3];
 	struct option longs[SPECS + 1];
 	const char *written;
-	int c, i;
+	int c, i, result;
 
 	getopt_table(shorts, longs);
 	opterr = 0;
@@ -12335,13 +12503,12 @@ static int options_read(
 			continue;
 		}
 		written = at < argc ? argv[at] : "";
-		if (c == '?' || c == ':')
-			return option_error(c, written);
 		i = spec_of(c, written);
-		if (i < 0)
-			return unknown_option(written);
-		if (option_take(o, g, i, written, optarg) < 0)
-			return -1;
+		result = c == '?' || c == ':' ? option_error(c, written)
+			: i < 0               ? unknown_option(written)
+				: option_take(o, g, i, written, optarg);
+		if (result < 0)
+			return option_failed(written);
 	}
 	while (optind < argc)
 		g->operand[g->operands++] = argv[optind++];
@@ -12503,7 +12670,7 @@ static void drain_begin(const struct options *o, int stop)
 {
 	close(stop);
 	if (thread_need(drain_run, (void *)(uintptr_t)&o->drain) < 0)
-		complain();
+		say("%s", why.text);
 }
 
 /* What the thread that waits for signals looks after. */
@@ -12745,7 +12912,12 @@ static void *max_time_run(void *arg)
 	const struct options *o = arg;
 
 	pause_for(o->max_time + (o->ports ? 2 * SECOND : 0));
-	fail_as(TIMED_OUT, "the time of --max-time passed");
+	if (o->expect.text.at)
+		fail_as(TIMED_OUT,
+			"the time of --max-time passed before \"%.100s\" came",
+			o->expect.text.text);
+	else
+		fail_as(TIMED_OUT, "the time of --max-time passed");
 	finish(complain());
 }
 

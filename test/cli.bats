@@ -150,7 +150,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 @test "numbers are parsed whole and checked: times" {
 	local text
 
-	for text in 80x -1 1e9 '' 0 0ms 0.0 .5 1. 5d '1 s' 1us; do
+	for text in 80x -1 1e9 '' 0 0ms 0.0 .0 . 5d '1 s' 1us; do
 		misuse -w "\"$text\"" -w "$text" 127.0.0.1 1
 		misuse --wait "\"$text\"" "--wait=$text" 127.0.0.1 1
 		misuse --idle-timeout "\"$text\"" --idle-timeout "$text" h 1
@@ -162,7 +162,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 		misuse -q "\"$text\"" -q "$text" 127.0.0.1 1
 		misuse --quit "\"$text\"" "--quit=$text" 127.0.0.1 1
 	done
-	for text in 0 -1 -0.5 0.1 5ms 1s 1m 1h; do
+	for text in 0 -1 -0.5 0.1 .1 1.s 5ms 1s 1m 1h; do
 		accepted -q "$text" 127.0.0.1 1
 		accepted "--quit=$text" 127.0.0.1 1
 	done
@@ -257,23 +257,35 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 
 @test "operands that are missing or too many" {
 	misuse host port -v
-	misuse localhost port localhost
+	misuse localhost 'port; write HOST PORT,' localhost
 	misuse ::1 port ::1
-	misuse '[::1]' port '[::1]'
-	misuse -l port -l
+	misuse ::1 port '[::1]'
+	misuse -l 'port; write -l [HOST] PORT' -l
+	misuse 127.0.0.1 'write -l [HOST] PORT' -l 127.0.0.1
+	misuse b 'write -z HOST PORT, several as 22,80' -z b
 	misuse -l port -lk
 	misuse -l port -lu
 	misuse -U path -U
-	misuse -U path -lU
-	misuse -U /b -U /a /b
+	misuse -U 'write -lU PATH' -lU
+	misuse -U '/b" is one too many; write -U PATH' -U /a /b
 	misuse path empty -U ''
-	misuse c many a b c
-	misuse c many -l a 1 c
-	misuse b many -l -p 1 a b
+	misuse c 'many; write HOST PORT,' a b c
+	misuse c 'many; write -l [HOST] PORT' -l a 1 c
+	misuse b 'many; write -l -p PORT [HOST]' -l -p 1 a b
 	misuse 9 many -l -p 1 -- a 9
-	misuse host empty '' 80
-	misuse host empty :80
-	misuse host empty '[]:80'
+	misuse host '""' '' 80
+	misuse host '""' :80
+	misuse host '""' '[]:80'
+	misuse host a:80 a:80 80
+	misuse host 'http://a/' http://a/ 80
+	misuse host me@a me@a 80
+	misuse host '"80"' 80 localhost
+	misuse host 'needs -U' /a 80
+	misuse host '"-"' - TCP:a:80
+	misuse 1-5 'only -z' 127.0.0.1 1-5
+	misuse 80,81 'only -z' -l 80,81
+	misuse -help '--help?' -help
+	misuse -listen '--listen?' -listen 4000
 	misuse -v many 127.0.0.1 80 -- -v
 	none_wrong
 }
@@ -298,11 +310,11 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	misuse --keep-open -l --keep-open 127.0.0.1 1
 	misuse -b -l -b 127.0.0.1 1
 	misuse -l -z -lz 1
-	misuse -e -lb -le -b 1
-	misuse -e -lc -le -c true 1
+	misuse -e -b -le -b 1
+	misuse -e -c -le -c true 1
 	misuse -e --chat -le --chat 1
 	misuse -c --forward -lc true --forward 127.0.0.1:1 1
-	misuse -c -lb -lbc true 1
+	misuse -c -b -lbc true 1
 	misuse --exec -c -l -c true --exec true 1
 	misuse --broker --chat -l --chat --broker 1
 	misuse --forward -l --forward 127.0.0.1:1 127.0.0.1 1
@@ -310,16 +322,19 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	misuse --chat -u -lu --chat 1
 	misuse -f -lk -lkf 1
 	misuse --allow -U -lU --allow 127.0.0.1 "$T/s"
-	misuse --retry -lk -lk --retry 1 1
+	misuse --retry 'with -l' -lk --retry 1 1
+	misuse --retry 'with -l' -l --retry 1 1
 	misuse --count -k -l --count 3 1
+	misuse --count 'in the mode -lk' --count 3 127.0.0.1 1
 	misuse -m -k -l -m 3 1
+	misuse --send 'with -c' -lc true --send a 1
 	misuse --mode -U -l --mode 600 1
 	misuse --append-output -o --append-output 127.0.0.1 1
 	misuse --proxy-type -x --proxy-type 5 127.0.0.1 1
 	misuse --send-only --expect --send-only --expect a 127.0.0.1 1
 	misuse -W --expect -uW 3 --expect a 127.0.0.1 1
 	misuse -F -o -F -o file 127.0.0.1 1
-	misuse -lk --send -lk --send a 127.0.0.1 0
+	misuse -k --send -lk --send a 127.0.0.1 0
 	misuse --no-reuseaddr -p --no-reuseaddr 127.0.0.1 1
 	none_wrong
 }
@@ -703,16 +718,16 @@ Listening on $T/s" ]
 	misuse 'unknown option' "--$shown" "--$evil" 127.0.0.1 1
 	misuse 'unknown option' '-\xFF' $'-\xff' 127.0.0.1 1
 	misuse "$shown" many 1 2 "$evil"
-	misuse "$shown" port "$evil"
+	misuse "$shown" host "$evil"
 	misuse -U "$shown" -U /x "$evil"
 	none_wrong
 	says 1 "sockcat: connect to $T/$shown (unix) failed:"\
 ' No such file or directory' -U "$T/$evil"
 	none_wrong
-	try "$evil" 80
+	try "${evil/\[/}" 80
 	[ "$status" -eq 3 ]
 	[ "$(wc -l <"$T/err")" -eq 1 ]
-	grep -qF "$shown" "$T/err"
+	grep -qF "${shown/\[/}" "$T/err"
 	# A very long text is cut, not spread over lines.
 	printf -v evil 'x%05000d' 1
 	try 127.0.0.1 "$evil"

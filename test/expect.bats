@@ -137,13 +137,18 @@ before \"PO\\\\x4e\\\\r\" came\$" --send hi --expect 'PO\x4e\r' \
 	ends 124 'the time of -q passed before "x" came' -q 300ms --expect x \
 	    127.0.0.1 "$PORT" </dev/null
 	play srv say=abc rest
-	ends 124 'the time of --max-time passed' --max-time 300ms --expect x \
+	ends 124 'the time of --max-time passed before "x" came' \
+	    --max-time 300ms --expect x \
 	    127.0.0.1 "$PORT"
 	play srv say=abc rest
-	ends 124 'silent for the time of --idle-timeout' --idle-timeout 300ms \
+	ends 124 'the time of --idle-timeout passed before "x" came' \
+	    --idle-timeout 300ms \
 	    --expect x 127.0.0.1 "$PORT"
 	full_backlog
-	ends 124 'connect to' -w 300ms --expect x 127.0.0.1 "$PORT"
+	ends 124 'no answer in time \(-w\)$' -w 300ms --expect x 127.0.0.1 \
+	    "$PORT"
+	ends 124 'no answer in time \(--retry\)$' --retry 300ms --expect x \
+	    127.0.0.1 "$PORT"
 }
 
 @test "--expect: input that has ended sends no FIN, unless -N is given" {
@@ -316,6 +321,9 @@ before --recv-bytes\$" -d --recv-bytes 10 127.0.0.1 "$PORT"
 	play srv half rest
 	ends 1 'ended 1024 bytes before --recv-bytes' -d --recv-bytes 1k \
 	    127.0.0.1 "$PORT"
+	play srv half rest
+	ends 1 'ended 1 byte before --recv-bytes' -d --recv-bytes 1 127.0.0.1 \
+	    "$PORT"
 	# The last byte, then the end: that is enough.
 	play srv say=0123456789
 	ends 0 '' --recv-bytes 10 127.0.0.1 "$PORT"

@@ -242,6 +242,18 @@ print("tried", tried)
 sys.exit(tried > len(jobs) or tried < 20)' "$SOCKCAT" "$PORT" "$T"
 }
 
+@test "a file that cannot be read is not the peer's failure" {
+	need_linux
+	need_bare
+	need strace
+	echo hello >"$T/f"
+	listen srv 127.0.0.1 0
+	start_with "$T/f" cl strace -f -o "$T/trace" -P "$T/f" \
+		-e inject=sendfile,read:error=EIO "$SOCKCAT" 127.0.0.1 "$PORT"
+	ended cl 1
+	said cl 1 'read from standard input failed: (Input/output|I/O) error$'
+}
+
 # --- too little ------------------------------------------------------------
 
 @test "1,000 clients and RLIMIT_NOFILE 64: echo and forward" {
@@ -264,42 +276,40 @@ sys.exit(tried > len(jobs) or tried < 20)' "$SOCKCAT" "$PORT" "$T"
 	(($(grep -c '^sockcat: ' "$T/srv.err") <= 1))
 }
 
-# scarce CLIENT... -- ARGS...: a listener with these arguments that may have 20
-# threads and processes serves 500 clients, and then has no more than before.
+# scarce LIMIT CROWD... -- ARGS...: a listener with these arguments that may
+# have LIMIT threads and processes serves 500 clients, or as the arguments for
+# the crowd say; afterwards it has no more than before.
 scarce() {
-	local client=() fds
+	local limit=$1 crowd=()
+	shift
 
 	while [ "$1" != -- ]; do
-		client+=("$1")
+		crowd+=("$1")
 		shift
 	done
 	shift
-	starved 20 "$@" 127.0.0.1 0
-	fds=$(open_files srv)
-	crowd --clients 500 --bytes 100 --limit 90 "${client[@]}" "$PORT" \
-		>"$T/crowd"
-	grep -q '^served 500 of 500 ' "$T/crowd" || wrong "$*: $(<"$T/crowd")"
-	wait_lines srv.err '^Connection received' 500 30 || wrong "$*"
+	starved "$limit" "$@" 127.0.0.1 0
+	crowd --clients 500 --bytes 100 --limit 90 "${crowd[@]}" "$PORT" \
+		>"$T/crowd" || wrong "$*: $(<"$T/crowd")"
 	(($(grep -c '^sockcat: ' "$T/srv.err") <= 1)) ||
 		wrong "$*: $(grep '^sockcat: ' "$T/srv.err")"
-	wait_for 10 no_more threads 12 || wrong "$*: $(threads srv) threads"
-	wait_for 10 no_more open_files $((fds + 8)) ||
+	wait_for 10 no_more threads 10 || wrong "$*: $(threads srv) threads"
+	wait_for 10 no_more open_files 16 ||
 		wrong "$*: $(open_files srv) descriptors"
+	stop srv
 }
 
-@test "500 clients that find no task for their command, nor a thread" {
+@test "500 clients that find no process for their command, or no thread" {
 	need_proc
+	need_bulk
 	listen target -ke 127.0.0.1 0
-	set -- "$PORT"
-	scarce -- -k --exec cat
-	stop srv
-	scarce -- -k --idle-timeout 60 --exec cat
-	stop srv
-	scarce -- -k --forward "127.0.0.1:$1"
-	stop srv
-	scarce -- -k --idle-timeout 60 --forward "127.0.0.1:$1"
-	stop srv
-	scarce --unanswered -- -k
+	set -- --forward "127.0.0.1:$PORT"
+	scarce 11 -- -k --exec cat
+	scarce 11 -- -k --idle-timeout 60 --exec cat
+	scarce 11 -- -k "$@"
+	scarce 10 --clients 100 --bytes 1000000 -- -k "$@"
+	scarce 11 -- -k --idle-timeout 60 "$@"
+	scarce 11 --unanswered -- -k
 	wait_size srv.out 50000
 	none_wrong
 }

@@ -623,7 +623,7 @@ nothing" ]
 	for port in 0 65536 80x no-such-service; do
 		misused 'is not a port' -x "127.0.0.1:$port" some.host 80
 	done
-	for host in 'a b' $'a\r\nX: y' $'a\tb'; do
+	for host in 'a b' $'a\r\nX y' $'a\tb'; do
 		misused 'could name' -X connect -x 127.0.0.1 "$host" 80
 	done
 	misused 'makes no sense with -u' -u -x 127.0.0.1 some.host 80

@@ -446,7 +446,7 @@ bad() {
 			# shellcheck disable=SC2086 # words
 			run sockcat $args
 			[ "$status" -eq 2 ] || wrong "$args: $status $output"
-			[[ $output == *"\"$list\" is not a port "* ]] ||
+			[[ $output == *"\"$list\" is not a port"* ]] ||
 				wrong "$args: $output"
 		done
 	done

@@ -169,7 +169,7 @@ static int64_t time_of(const char *text)
 static void test_parse_time(void)
 {
 	static const char *const bad[] = { "80x", "-1", "1e9", "", "0", "0.0",
-		"0ms", ".", ".5", "1.", "1.s", "1 s", "1S", "1us", "1mss",
+		"0ms", ".", ".s", ".0", "1 s", "1S", "1us", "1mss",
 		"1.2.3", "99999999999999999999", "s", "1d" };
 	int64_t n;
 
@@ -180,6 +180,7 @@ static void test_parse_time(void)
 	CHECK(time_of("1s") == SECOND);
 	CHECK(time_of("2.5") == 2500 * MS);
 	CHECK(time_of("0.001") == MS);
+	CHECK(time_of(".5") == 500 * MS && time_of("1.s") == SECOND);
 	CHECK(time_of("250ms") == 250 * MS);
 	CHECK(time_of("0.5ms") == MS / 2);
 	CHECK(time_of("1.5m") == 90 * SECOND);
@@ -1315,8 +1316,8 @@ static void test_operands(void)
 	REFUSED("-l -p 1 a b", "b", "too many");
 	REFUSED("-U", "-U", "path");
 	REFUSED("-U /a /b", "-U", "/b");
-	REFUSED("'' 80", "host", "empty");
-	REFUSED(":80", "host", "empty");
+	REFUSED("'' 80", "host", "\"\"");
+	REFUSED(":80", "host", "\"\"");
 	REFUSED("localhost 0", "port", "0");
 	REFUSED("localhost 80x", "port", "80x");
 	REFUSED("localhost 65536", "port", "65536");
@@ -1517,7 +1518,7 @@ static void test_refusals(void)
 	REFUSED("-k h 1", "-k", "-l");
 	REFUSED("-b h 1", "-b", "-l");
 	REFUSED("-l -z 1", "-l", "-z");
-	REFUSED("-l -e -b 1", "-e", "-lb");
+	REFUSED("-l -e -b 1", "-e", "-b");
 	REFUSED("-m 5 -l 1", "-m", "-k");
 	REFUSED("--mode 600 -l 1", "--mode", "-U");
 	REFUSED("-4 -U /x", "-4", "-U");
@@ -1531,7 +1532,7 @@ static void test_refusals(void)
 	REFUSED("--no-shutdown -u h 1", "--no-shutdown", "-u");
 	REFUSED("--no-reuseaddr h 1", "--no-reuseaddr", "-p");
 	PARSES("--no-reuseaddr -p 5 h 1");
-	REFUSED("-m 5 -luke 1", "-m", "-u");
+	REFUSED("-m 5 -luke 1", "-m", "-e");
 	REFUSED("--chat h 1", "--chat", "-l");
 	REFUSED("-lu --chat 1", "--chat", "-u");
 	REFUSED("-l --chat -b 1", "-b", "--chat");
@@ -1541,7 +1542,7 @@ static void test_refusals(void)
 	REFUSED("-l --chat --forward h:1 1", "--forward", "--chat");
 	REFUSED("-l --chat --send-only 1", "--send-only", "--chat");
 	REFUSED("-e -c cmd h 1", "-e", "-c");
-	REFUSED("-lb -c cmd 1", "-c", "-lb");
+	REFUSED("-lb -c cmd 1", "-c", "-b");
 	REFUSED("-z -c cmd h 1", "-c", "-z");
 	REFUSED("-l -c cmd --exec cmd 1", "--exec", "-c");
 	REFUSED("-l -c cmd --forward h:1 1", "-c", "--forward");
@@ -1551,14 +1552,14 @@ static void test_refusals(void)
 	REFUSED("--forward h:1 h 1", "--forward", "-l");
 	REFUSED("-l --forward '' 1", "--forward", "empty");
 	REFUSED("-le --forward h:1 1", "-e", "--forward");
-	REFUSED("-lb --forward h:1 1", "--forward", "-lb");
+	REFUSED("-lb --forward h:1 1", "--forward", "-b");
 	REFUSED("--count 2 -l 1", "--count", "-k");
 	REFUSED("--count 2 -luk 1", "--count", "-u");
 	REFUSED("--count 2 -luk --forward h:1 1", "--count", "-u");
 	REFUSED("--drain 2 h 1", "--drain", "-l");
 	REFUSED("--drain 2 -lu 1", "--drain", "-u");
 	REFUSED("--retry 2 -l 1", "--retry", "-l");
-	REFUSED("--retry 2 -lc cmd 1", "--retry", "-lc");
+	REFUSED("--retry 2 -lc cmd 1", "--retry", "with -l");
 	REFUSED("--allow ::1 h 1", "--allow", "-l");
 	REFUSED("--deny ::1 -lU /x", "--deny", "-U");
 	REFUSED("--port-file x h 1", "--port-file", "-l");
