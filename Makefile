@@ -92,7 +92,7 @@ test-deps:
 	@test/deps check
 
 check: test-deps sockcat
-	@$(MAKE) --no-print-directory $(UNIT_plain) $(BUILD)/plain/fuzz
+	@$(MAKE) -j2 --no-print-directory $(UNIT_plain) $(BUILD)/plain/fuzz
 	@SOCKCAT="$(CURDIR)/sockcat" UNIT="$(UNIT_plain:%=$(CURDIR)/%)" \
 		FUZZ="$(CURDIR)/$(BUILD)/plain/fuzz" test/run $(TESTS)
 

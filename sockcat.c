@@ -6230,19 +6230,20 @@ static int64_t relay_patience(const struct relay *r, enum status *status)
 }
 
 /*
- * relay_failed(r, what, error): with how much was lost.  The error of a
- * datagram socket is mostly about messages sent before, nobody knows which.
+ * relay_failed(r, what, error): with how much was lost.  The error of UDP is
+ * mostly about messages sent before, nobody knows which.
  */
 static int relay_failed(struct relay *r, const char *what, int error)
 {
+	bool udp = !r->stream && sock_name(r->fd).sa.sa_family != AF_UNIX;
 	int64_t lost;
 
 	/* What was refused may be sent and not counted yet. */
-	for (int i = 0; i < 50 && !r->stream && flow_held(&r->up) > 0; i++)
+	for (int i = 0; i < 50 && udp && flow_held(&r->up) > 0; i++)
 		pause_for(MS);
 	lost = relay_undelivered(r, 0);
 	r->error = error;
-	if (!r->stream && error != EMSGSIZE && error != EPERM)
+	if (udp && error != EMSGSIZE && error != EPERM)
 		return fail("connection to %s failed: %s", r->rules->place,
 			strerror(error));
 	return bytes_lost(what, r->rules->place, strerror(error), lost, FAILED);

@@ -261,7 +261,8 @@ answered() {
 	# With the house full others wait in front of it, whoever they are.
 	member in 127.0.0.1
 	answered in one
-	start out sockcat -d -s 127.0.0.2 127.0.0.1 "$PORT"
+	start out sockcat -v -d -s 127.0.0.2 127.0.0.1 "$PORT"
+	wait_line out.err succeeded
 	member next 127.0.0.3
 	send_to next $'two\n'
 	answered in three

@@ -16,11 +16,6 @@ chat() {
 	}
 }
 
-# rest SECONDS: give a thing that must not happen time to happen.
-rest() {
-	read -rt "$1" _ <>"$T/.pause" || :
-}
-
 # join NAME ARGS...: a sockcat with an open input that is in the chat srv: set
 # who to the name it has there.
 join() {

@@ -863,7 +863,7 @@ on_output() {
 		[[ $mode != *U* ]] || host=("$T/s")
 		rm -f "$T/closed" "$T/s"
 		start "srv" "$wrapper" "$SOCKCAT" -v $mode "${host[@]}"
-		_announced srv "$(_words $mode)"
+		_announced srv $mode
 		host=(127.0.0.1 "$PORT")
 		[[ $mode != *U* ]] || host=("$PORT")
 		[[ $mode != *u* ]] || host+=(-q 0)
@@ -959,7 +959,7 @@ on_output() {
 
 @test "standard input a terminal: listener" {
 	start srv in_pty "$SOCKCAT" -v -l 127.0.0.1 0
-	_announced srv "$(_words -l)"
+	_announced srv -l
 	printf hello | sockcat 127.0.0.1 "$PORT"
 	wait_exit srv
 	[ "$status" -eq 0 ]

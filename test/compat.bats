@@ -7,6 +7,8 @@
 #
 # A test says with `rows PROGRAM OPTION...' which rows of the tables it is
 # about; the first one looks whether none is left out.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2154 # python, status: the helpers set them
 load helpers

@@ -3,6 +3,8 @@
 # crossing.bats: two machines, which are network name spaces, and the link
 # between them: small, flapping, gone, filtered.  sockcat resumes or fails
 # within its limits, with the right status and words.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2154
 load helpers
@@ -63,7 +65,7 @@ on_right_with() {
 	shift 2
 
 	start_with "$file" "$name" "${right[@]}" "$SOCKCAT" -v -l "$@"
-	_announced "$name" "$(_words "$@")"
+	_announced "$name" "$@"
 }
 
 # from_left NAME ARGS...: a client here, input from /dev/null.

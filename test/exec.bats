@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 #
 # exec.bats: -c and --exec, a command attached to a connection.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2153,SC2154
 load helpers
@@ -11,13 +13,6 @@ setup() {
 	export T PEERS PYTHON
 	streams=(tcp unix)
 	paths=0
-}
-
-# ended NAME STATUS: it ends like that.
-ended() {
-	wait_exit "$1" 30
-	[ "$status" -eq "$2" ] ||
-		fail "status $status, not $2: $(cat -v "$T/$1.err")"
 }
 
 # serve KIND NAME ARGS...: a listener on an address (tcp: 127.0.0.1) or a Unix
@@ -411,7 +406,7 @@ look='exec "$PYTHON" -S -E -B "$PEERS/command.py"'
 	}
 	start srv inherit
 	exec 7<&- 9>&-
-	_announced srv '^Listening on [^ ]+ [0-9]+$'
+	_announced srv
 	run -0 sockcat 127.0.0.1 "$PORT"
 	[ "${lines[0]}" = 'fds 0 1 2' ]
 }
@@ -477,7 +472,7 @@ signals() {
 @test "RLIMIT_NOFILE is what it was before" {
 	start srv bash -c 'ulimit -Sn 200 && ulimit -Hn 1000 && exec "$@"' - \
 	    "$SOCKCAT" -v -lkc 'ulimit -Sn; ulimit -Hn' 127.0.0.1 0
-	_announced srv '^Listening on [^ ]+ [0-9]+$'
+	_announced srv
 	run -0 sockcat 127.0.0.1 "$PORT"
 	[ "$output" = "200
 1000" ]
@@ -547,7 +542,7 @@ os.set_inheritable(3, True)
 os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
 os.execv(sys.argv[1], sys.argv[1:])' "$SOCKCAT" -v -lkc "$vars; env |
 	    grep -c ^LISTEN_; $look"
-	_announced srv '^Listening on [^ ]+ [0-9]+$'
+	_announced srv
 	run -0 sockcat -s 127.0.0.3 127.0.0.2 "$PORT"
 	[ "${lines[1]}" = TCPLOCALIP=127.0.0.2 ]
 	[ "${lines[2]}" = "TCPLOCALPORT=$PORT" ]
@@ -690,7 +685,7 @@ nothing_from() {
 	start srv "${python[@]}" -c 'import os, signal, sys
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 os.execv(sys.argv[1], sys.argv[1:])' "$SOCKCAT" -v -lc 'exit 7' 127.0.0.1 0
-	_announced srv '^Listening on [^ ]+ [0-9]+$'
+	_announced srv
 	sockcat 127.0.0.1 "$PORT" </dev/null
 	ended srv 7
 }
@@ -1096,7 +1091,7 @@ many() {
 	_ms 60
 	start srv bash -c 'ulimit -n 40 && exec "$@"' - \
 	    "$SOCKCAT" -v -lkc cat 127.0.0.1 0
-	_announced srv '^Listening on [^ ]+ [0-9]+$'
+	_announced srv
 	py crowd.py --clients 100 --limit "$((ms / 1000))" 127.0.0.1 "$PORT" \
 	    >"$T/report" || fail "$(sort "$T/report" | uniq -c)"
 	grep -qx 'served 100 of 100 100000' "$T/report"

@@ -2,6 +2,8 @@
 #
 # --forward: each peer is connected to a target; every byte both ways, ends
 # and resets passed on, and whose failure is whose.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2030,SC2031,SC2154
 load helpers
@@ -17,13 +19,6 @@ setup() {
 # not_portable: a build with -DPORTABLE lacks what is tested.
 not_portable() {
 	[ "${VARIANT:-}" != portable ] || skip "this build is portable"
-}
-
-# ended NAME STATUS: it ends like that.
-ended() {
-	wait_exit "$1" 25
-	[ "$status" -eq "$2" ] ||
-		fail "$1: status $status, not $2: $(cat -v "$T/$1.err")"
 }
 
 # said NAME NUMBER [REGEX]: it said so many lines, -v aside, and they match.
@@ -67,21 +62,8 @@ forward() {
 	listen fwd --forward "$at" "$@"
 }
 
-# open_files NAME: how many descriptors it has.
-open_files() {
-	local list
-
-	[ -e "/proc/$$/fd" ] || skip "no /proc"
-	list=("/proc/$(pid_of "$1")/fd/"*)
-	echo "${#list[@]}"
-}
-
 _no_more_files() {
 	(($(open_files fwd) <= $1))
-}
-
-crowd() {
-	timeout -s KILL 100 "${python[@]}" "$PEERS/crowd.py" "$@"
 }
 
 # files BYTES: the files here and there, each of so many random bytes.
@@ -98,17 +80,6 @@ swap() {
 	grep -qx "received $(wc -c <"$T/there") $(sha256 there) end" "$T/cl.out"
 	wait_line tgt.out "^received $(wc -c <"$T/here") $(sha256 here) end"
 	wait_exit tgt 20
-}
-
-# hosts LINE...: what /etc/hosts says to commands that are run by `named`.
-hosts() {
-	if [ "$(id -u)" -ne 0 ] || ! unshare -m true 2>/dev/null; then
-		skip "names need root and unshare"
-	fi
-	printf '%s\n' "$@" >"$T/hosts"
-	# shellcheck disable=SC2016
-	named=(unshare -m sh -c 'mount --bind "$0" /etc/hosts && exec "$@"'
-	    "$T/hosts")
 }
 
 # ---- where to ----
@@ -814,7 +785,7 @@ print(n, flush=True)
 	hosts '127.0.0.1 localhost' '127.0.0.1 some.host'
 	start fwd "${named[@]}" "$SOCKCAT" -v -l --forward \
 		no.such.name.invalid:80 127.0.0.1 0
-	_announced fwd '^Listening on [^ ]+ [0-9]+$'
+	_announced fwd
 	client_py cl ask.py "$PORT"
 	answers cl "answer '' reset"
 	ended fwd 3
@@ -822,7 +793,7 @@ print(n, flush=True)
 	target sink.py --answer yes
 	start fwd "${named[@]}" "$SOCKCAT" -v -lk --forward \
 		some.host:"$PORT" 127.0.0.1 0
-	_announced fwd '^Listening on [^ ]+ [0-9]+$'
+	_announced fwd
 	echo '127.0.0.1 other.host' >"$T/hosts"
 	client_py cl ask.py "$PORT"
 	answers cl "answer '' reset"
@@ -841,7 +812,7 @@ print(n, flush=True)
 		--answer two
 	start fwd "${named[@]}" "$SOCKCAT" -v -lk --forward some.host:"$to" \
 		127.0.0.1 0
-	_announced fwd '^Listening on [^ ]+ [0-9]+$'
+	_announced fwd
 	client_py cl ask.py --half "$PORT"
 	answers cl "answer 'one' end"
 	echo '127.0.0.2 some.host' >"$T/hosts"
@@ -857,7 +828,7 @@ print(n, flush=True)
 	target sink.py --answer yes
 	start fwd "${named[@]}" "$SOCKCAT" -v -l --forward two:"$PORT" \
 		127.0.0.1 0
-	_announced fwd '^Listening on [^ ]+ [0-9]+$'
+	_announced fwd
 	client_py cl ask.py --half "$PORT"
 	answers cl "answer 'yes' end"
 	ended fwd 0
@@ -908,7 +879,7 @@ print(n, flush=True)
 		--answer two
 	start fwd "${named[@]}" "$SOCKCAT" -v -lk --forward some.host:"$to" \
 		127.0.0.1 0
-	_announced fwd '^Listening on [^ ]+ [0-9]+$'
+	_announced fwd
 	for i in 1 2 3 4 5 6 7 8; do
 		client_py c$i ask.py "$PORT"
 	done
@@ -1282,7 +1253,7 @@ _refused() {
 	listen echo -ke 127.0.0.1 0
 	start fwd prlimit --nofile=48:48 "$SOCKCAT" -v -lk \
 		--forward 127.0.0.1:"$PORT" 127.0.0.1 0
-	_announced fwd '^Listening on [^ ]+ [0-9]+$'
+	_announced fwd
 	crowd --clients 120 --bytes 3000 --rounds 3 --limit 80 "$PORT" \
 		>"$T/crowd"
 	grep -qx 'served 120 of 120 1080000' "$T/crowd"

@@ -28,7 +28,6 @@ PEERS=$here/peers
 : "${PYTHON:=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null || :)}"
 : "${PYTHON:=python3}"
 export SOCKCAT TIME_FACTOR PYTHON
-python=("$PYTHON" -S -E -B -u)
 T=${BATS_TEST_TMPDIR:-}
 PORT=
 ADDR=
@@ -48,17 +47,26 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-$san:detect_stack_use_after_return=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-exitcode=99:second_deadlock_stack=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-exitcode=99:print_stacktrace=1}
 
-# A shell without job control starts its background jobs with SIGINT
-# ignored, and a test may itself run with other signals ignored. The prefix
-# puts that right, and makes each process the leader of its own group and
-# session, away from the terminal of whoever runs the tests.
-prefix=()
-if env --default-signal true 2>/dev/null; then
-	prefix+=(env --default-signal)
+# A shell without job control may start its background jobs with SIGINT
+# ignored, and a test may itself run with other signals ignored.  The prefix
+# puts that right, where it is so, and makes each process the leader of its own
+# group and session, away from the terminal of whoever runs the tests.
+if [ -z "${START:-}" ]; then
+	START=$(
+		ignored=$( (exec grep SigIgn /proc/self/status) & wait)
+		[[ $ignored =~ ^SigIgn:[[:blank:]]*0+$ ]] ||
+			! env --default-signal true || echo env --default-signal
+		! command -v setsid >/dev/null || echo setsid
+	) 2>/dev/null
+	export START
 fi
-if command -v setsid >/dev/null; then
-	prefix+=(setsid)
-fi
+read -rd '' -a prefix <<<"$START" || :
+# What the tests of a run share: a fifo for pauses, that nobody writes to; what
+# is found out once.
+shared=${RUN_TMPDIR:-${BATS_RUN_TMPDIR:-/nonexistent}}
+quiet=$shared/quiet
+# Nothing is loaded that no peer needs, and nothing is compiled twice.
+python=("$PYTHON" -S -E -u -X pycache_prefix="$shared/python")
 
 setup() {
 	helpers_setup
@@ -75,15 +83,15 @@ teardown() {
 helpers_setup() {
 	set +T
 	T=$BATS_TEST_TMPDIR
-	mkfifo "$T/.pause"
 	exec </dev/null
+	[ -p "$quiet" ] || mkfifo "$quiet" 2>/dev/null || [ -p "$quiet" ]
 }
 
 # helpers_teardown: end and reap what the test started, newest first. Fail
 # if a sanitizer has said something. After a failure show what the processes
 # wrote on standard error.
 helpers_teardown() {
-	local i name file found=0
+	local i name file text found=0
 
 	for name in "${feeds[@]}"; do
 		end_of "$name"
@@ -93,7 +101,8 @@ helpers_teardown() {
 	done
 	for file in "$T"/*.err; do
 		[ -s "$file" ] || continue
-		if grep -qE 'Sanitizer|runtime error:' "$file"; then
+		{ text=$(<"$file"); } 2>/dev/null
+		if [[ $text == *Sanitizer* || $text == *"runtime error:"* ]]; then
 			found=1
 		elif [ -n "${BATS_TEST_COMPLETED:-}" ]; then
 			continue
@@ -101,7 +110,7 @@ helpers_teardown() {
 		echo "--- ${file##*/}"
 		tail -n 40 "$file" | cat -v
 	done
-	rm -rf "${T:?}"/* "$T"/.pause
+	rm -rf "${T:?}"/*
 	return "$found"
 }
 
@@ -153,7 +162,7 @@ _ms() {
 
 # _pause [SECONDS]: wait for some 15 ms without starting a process.
 _pause() {
-	read -rt "${1:-0.015}" _ <>"$T/.pause" || :
+	read -rt "${1:-0.015}" _ <>"$quiet" || :
 }
 
 # fail TEXT...: end the test with a message.
@@ -203,18 +212,23 @@ need_unit() {
 
 # need_ipv6: skip the test on a machine whose loopback has no ::1.
 need_ipv6() {
-	"${python[@]}" "$PEERS/free_port.py" -6 >/dev/null 2>&1 ||
-		skip "no IPv6 loopback"
+	local known=$shared/ipv6
+
+	if [ ! -e "$known" ]; then
+		"${python[@]}" "$PEERS/free_port.py" -6 >/dev/null 2>&1 ||
+			skip "no IPv6 loopback"
+		: >"$known"
+	fi
 }
 
 # need_linux: skip the test elsewhere.
 need_linux() {
-	[ "$(uname -s)" = Linux ] || skip "not Linux"
+	[[ $OSTYPE == linux* ]] || skip "not Linux"
 }
 
 # acks: whether this build can ask what the peer's kernel has not confirmed.
 acks() {
-	[ "$(uname -s)" = Linux ] && [ "${VARIANT:-plain}" != portable ]
+	[[ $OSTYPE == linux* ]] && [ "${VARIANT:-plain}" != portable ]
 }
 
 # need_acks: skip the test where it cannot.
@@ -337,10 +351,10 @@ listen_with() {
 	shift 2
 
 	start_with "$file" "$name" "$SOCKCAT" -v -l "$@"
-	_announced "$name" "$(_words "$@")"
+	_announced "$name" "$@"
 }
 
-# _words ARGS...: which announcement the arguments ask for.
+# _words ARGS...: set announcement to what the arguments ask for.
 _words() {
 	local arg unix=0 udp=0
 
@@ -357,34 +371,36 @@ _words() {
 		esac
 	done
 	case $unix$udp in
-	00) echo '^Listening on [^ ]+ [0-9]+$' ;;
-	01) echo '^Bound on [^ ]+ [0-9]+$' ;;
-	10) echo '^Listening on .' ;;
-	11) echo '^Bound on .' ;;
+	00) announcement='^Listening on [^ ]+ [0-9]+$' ;;
+	01) announcement='^Bound on [^ ]+ [0-9]+$' ;;
+	10) announcement='^Listening on .' ;;
+	11) announcement='^Bound on .' ;;
 	esac
 }
 
-# _announced NAME REGEX: wait for the line, set PORT and ADDR from the last.
+# _announced NAME [ARGS...]: wait until NAME, that was started with ARGS, says
+# where it listens; set PORT and ADDR from the last line that does.
 _announced() {
-	local name=$1 regex=$2 line
+	local name=$1 announcement found
+	shift
 
-	if ! wait_for 10 _line_or_dead "$name" "$T/$name.err" "$regex" ||
-	    ! line=$(grep -aE "$regex" "$T/$name.err" | tail -n 1) ||
-	    [ -z "$line" ]; then
+	_words "$@"
+	if ! wait_for 10 _line_or_dead "$name" "$T/$name.err" \
+	    "$announcement" ||
+	    ! _has_lines "$T/$name.err" "$announcement" 1; then
 		fail "$name does not listen: $(cat -v "$T/$name.err")"
 		return 1
 	fi
-	line=${line#* on }
-	ADDR=$line
-	PORT=$line
-	if [[ $regex == *0-9* ]]; then
-		ADDR=${line% *}
-		PORT=${line##* }
+	ADDR=${found#* on }
+	PORT=$ADDR
+	if [[ $announcement == *0-9* ]]; then
+		PORT=${ADDR##* }
+		ADDR=${ADDR% *}
 	fi
 }
 
 _line_or_dead() {
-	grep -qaE "$3" "$2" 2>/dev/null || ! alive "$1"
+	_has_lines "$2" "$3" 1 || ! alive "$1"
 }
 
 # pid_of NAME: print the process id.
@@ -436,7 +452,7 @@ wait_line() {
 
 # wait_lines FILE REGEX COUNT [SECONDS]: wait until at least COUNT lines do.
 wait_lines() {
-	local path
+	local path found
 
 	_path "$1"
 	wait_for "${4:-10}" _has_lines "$path" "$2" "$3" || {
@@ -446,11 +462,23 @@ wait_lines() {
 	}
 }
 
+# _has_lines FILE REGEX COUNT: so many match; found is the last of them.  A
+# file of a few lines is not worth a process, but no variable holds a NUL.
 _has_lines() {
-	local n
+	local line lines=() n=0
 
-	n=$(grep -caE -e "$2" "$1" 2>/dev/null) || :
-	((${n:-0} >= $3))
+	{ mapfile -t -n 101 lines <"$1"; } 2>/dev/null || return 1
+	if ((${#lines[@]} > 100)) || IFS= read -rd '' line <"$1"; then
+		n=$(grep -caE -e "$2" "$1") || :
+		found=$(grep -aE -e "$2" "$1" | tail -n 1)
+	else
+		for line in "${lines[@]}"; do
+			[[ $line =~ $2 ]] || continue
+			found=$line
+			n=$((n + 1))
+		done
+	fi
+	((n >= $3))
 }
 
 # wait_size FILE BYTES [SECONDS]: wait until FILE holds at least BYTES.
@@ -464,6 +492,7 @@ wait_size() {
 _has_size() {
 	local n
 
+	[ -s "$1" ] || (($2 == 0)) || return
 	n=$(wc -c <"$1" 2>/dev/null) || n=0
 	((n >= $2))
 }
@@ -486,7 +515,7 @@ wait_exit() {
 
 # ended NAME STATUS [SECONDS]: it ends, and like that.
 ended() {
-	wait_exit "$1" "${3:-10}"
+	wait_exit "$1" "${3:-30}"
 	[ "$status" -eq "$2" ] ||
 		fail "status $status, not $2: $(cat -v "$T/$1.err")"
 }
@@ -572,15 +601,17 @@ end_of() {
 # random_file FILE BYTES[k|M|G]: bytes of every value, always the same for
 # the same FILE name and length.
 random_file() {
-	local key bytes=$2
+	local name i key="" bytes=$2
 
 	case $bytes in
 	*k) bytes=$((${bytes%k} << 10)) ;;
 	*M) bytes=$((${bytes%M} << 20)) ;;
 	*G) bytes=$((${bytes%G} << 30)) ;;
 	esac
-	printf -v key %032x "$(printf %s "${1##*/}$bytes" | cksum |
-		cut -d ' ' -f 1)"
+	name=$bytes${1##*/}
+	for ((i = 0; i < 16; i++)); do
+		printf -v key '%s%02x' "$key" "'${name:i:1}"
+	done
 	if command -v openssl >/dev/null; then
 		head -c "$bytes" /dev/zero | openssl enc -aes-128-ctr \
 			-nosalt -K "$key" -iv "$key" >"$1"
@@ -659,7 +690,7 @@ full_backlog() {
 # cannot choose one themselves. It lies outside the range the system picks
 # from, and no other test of this run gets it meanwhile.
 free_port() {
-	local dir=${RUN_TMPDIR:-$BATS_RUN_TMPDIR}/ports i
+	local dir=$shared/ports i
 
 	mkdir -p "$dir"
 	for ((i = 0; i < 200; i++)); do
@@ -691,7 +722,7 @@ wait_port() {
 
 # rest SECONDS: for what has to be left alone for a while.
 rest() {
-	read -rt "$1" _ <>"$T/.pause" || :
+	read -rt "$1" _ <>"$quiet" || :
 }
 
 # crowd ARGS...: many peers at once, see test/peers/crowd.py.
@@ -706,6 +737,7 @@ crowd() {
 open_files() {
 	local list
 
+	need_proc
 	list=("/proc/$(pid_of "$1")/fd/"*)
 	echo "${#list[@]}"
 }
@@ -719,9 +751,9 @@ threads() {
 
 # cpu NAME: set ticks (100 a second) to its processor time so far.
 cpu() {
-	local line
+	local line var=pid_$1
 
-	line=$(cat "/proc/$(pid_of "$1")/stat")
+	read -r line <"/proc/${!var}/stat"
 	line=${line##*) }
 	# shellcheck disable=SC2086
 	set -- $line
@@ -768,7 +800,7 @@ few() {
 	shift 2
 
 	start "$name" prlimit --nofile="$limit:$limit" "$SOCKCAT" -v -l "$@"
-	_announced "$name" "$(_words "$@")"
+	_announced "$name" "$@"
 }
 
 # starved LIMIT ARGS...: a listener of a user of its own that may have LIMIT
@@ -784,7 +816,7 @@ starved() {
 		-V >/dev/null 2>&1 || skip "another user cannot run sockcat"
 	start srv prlimit --nproc="$limit:1000" setpriv --reuid "$user" \
 		--regid "$user" --clear-groups "$SOCKCAT" -v -l "$@"
-	_announced srv "$(_words "$@")"
+	_announced srv "$@"
 }
 
 # more_threads: srv may have 1,000 from now on.

@@ -262,7 +262,7 @@ evicts() {
 	mkfifo "$T/slow"
 	exec {hold}<>"$T/slow"
 	start srv bash -c 'exec "$SOCKCAT" -v -lb 127.0.0.1 0 >"$1"' - "$T/slow"
-	_announced srv '^Listening on [^ ]+ [0-9]+$'
+	_announced srv
 	start_with "$T/data" a sockcat 127.0.0.1 "$PORT"
 	wait_line srv.err 'Connection received'
 	rest 3
@@ -278,7 +278,7 @@ evicts() {
 	mkfifo "$T/pipe"
 	start reader head -n 1 "$T/pipe"
 	start srv bash -c 'exec "$SOCKCAT" -v -lb 127.0.0.1 0 >"$1"' - "$T/pipe"
-	_announced srv '^Listening on [^ ]+ [0-9]+$'
+	_announced srv
 	join a 127.0.0.1 "$PORT"
 	send_to a $'one\n'
 	wait_exit reader
@@ -295,7 +295,7 @@ evicts() {
 @test "a full disk ends the hub with 1 and the reason" {
 	[ -e /dev/full ] || skip "no /dev/full"
 	start srv bash -c 'exec "$SOCKCAT" -v -lb 127.0.0.1 0 >/dev/full'
-	_announced srv '^Listening on [^ ]+ [0-9]+$'
+	_announced srv
 	echo hello | sockcat -q 1 127.0.0.1 "$PORT" || :
 	wait_exit srv
 	[ "$status" -eq 1 ]

@@ -13,13 +13,6 @@ setup() {
 	random_file "$T/there" 5M
 }
 
-# ended NAME STATUS: it ends like that.
-ended() {
-	wait_exit "$1" 20
-	[ "$status" -eq "$2" ] ||
-		fail "$1: status $status, not $2: $(cat -v "$T/$1.err")"
-}
-
 # server KIND INPUT CMD...: start CMD as `peer`, where {} stands for the port
 # of a TCP server, or for the path of a Unix one, that it is to listen on, and
 # wait for it. to: what sockcat says for it.

@@ -2,6 +2,8 @@
 #
 # The time limits: -w, -q, --idle-timeout and --max-time, for every kind of
 # socket, client and listener; what counts as silence, and what does not.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2154 # python, status: the helpers set them
 load helpers
@@ -74,9 +76,9 @@ at() {
 # times with a PAUSE after each; set PORT.
 talker() {
 	start talk "${python[@]}" -c '
-import socket, sys, time
+import sys, time
 sys.path.insert(0, sys.argv[1])
-import peer
+import peer, lean_socket as socket
 p = peer.args("")
 p.add_argument("--connect", action="store_true")
 p.add_argument("--to", type=int)
@@ -104,9 +106,9 @@ if a.stay:
 # deaf [-U PATH]: a server that half-closes and never reads; set PORT.
 deaf() {
 	start deaf "${python[@]}" -c '
-import socket, sys, time
+import sys, time
 sys.path.insert(0, sys.argv[1])
-import peer
+import peer, lean_socket as socket
 p = peer.args("")
 p.add_argument("--open", action="store_true")
 a = p.parse_args(sys.argv[2:])

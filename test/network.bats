@@ -97,7 +97,7 @@ start_at() {
 # listen_at NS NAME ARGS...: as listen.
 listen_at() {
 	start_at "$1" "$2" -v -l "${@:3}"
-	_announced "$2" "$(_words "${@:3}")"
+	_announced "$2" "${@:3}"
 }
 
 # python_at NS NAME ARGS...: a program of its own there; its first line of
@@ -488,7 +488,7 @@ for i in range(n):
 	for group in 239.1.2.3 ff02::77; do
 		start_with - lis ip netns exec "$B" "$SOCKCAT" -v -lu -k \
 			--interface one "$group" 0
-		_announced lis '^Bound on [^ ]+ [0-9]+$'
+		_announced lis -u
 		for name in one two; do
 			start_with - $name ip netns exec "$A" "$SOCKCAT" -u \
 				--interface one "$group" "$PORT"

@@ -2,6 +2,8 @@
 #
 # The option table: every mode with every option does what the table says,
 # and an option that acts is seen to act.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2154 # python, status: the helpers set them
 load helpers
@@ -486,7 +488,7 @@ on_sockets=(rcvbuf sndbuf no-nodelay reuseport backlog keepalive tos ttl
 		-e trace=accept,accept4,socket,setsockopt,bind,connect \
 		"$SOCKCAT" -v -l --forward "127.0.0.1:$PORT" "${given[@]}" \
 		127.0.0.1 0
-	_announced srv "$(_words)"
+	_announced srv
 	sockcat 127.0.0.1 "$PORT" </dev/null
 	wait_line peer.out '^received 0 '
 	wait_exit srv

@@ -2,6 +2,8 @@
 #
 # What is made for others: the tarball, what is installed, the static binary,
 # one version everywhere, and what README.md claims.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2154 # status, output: bats sets them
 load helpers
@@ -82,7 +84,7 @@ files() {
 
 @test "dist: unpacked elsewhere it builds and its tests run" {
 	unpack
-	made check JOBS=2 TESTS=test/signals.bats UNIT_plain=
+	made check JOBS=2 TESTS=test/fuzz.bats UNIT_plain=
 	[[ $output =~ [1-9][0-9]*\ passed,\ 0\ failed, ]] || fail "$output"
 	[ "$("$T/$name/sockcat" -V)" = "sockcat $version" ]
 }

@@ -2,6 +2,8 @@
 #
 # How a relay ends, and that nothing is lost: standard input and output on
 # one side, a stream on the other, as client and as listener.
+#
+# bats file_tags=slow
 
 # shellcheck disable=SC2154
 load helpers
@@ -11,7 +13,7 @@ load helpers
 # to the end; `slow` reads 64 KiB every 10 ms.  `linger` keeps the write side
 # open until it has read all.
 both='
-import argparse, sys, threading, time, socket
+import sys, threading, time, lean_socket as socket
 p = peer.args("", client=True)
 p.add_argument("--connect", action="store_true")
 p.add_argument("--file", default="/dev/null")
@@ -747,9 +749,11 @@ unacknowledged_reset() {
 # column of /proc/net/tcp.
 queues='
 import sys
-out = []
+out, rows = [], {}
 for line in open("/proc/net/tcp"):
     f = line.split()
+    rows[f[1], f[2]] = f            # one may come twice, where others go
+for f in rows.values():
     if f[3] == "01" and f[int(sys.argv[2])].endswith(":%04X" %
                                                      int(sys.argv[1])):
         out.append(int(f[4].split(":")[1], 16))
@@ -849,15 +853,9 @@ send_only_reset() {
 	send_only_reset listener
 }
 
-giant() {
-	bytes=$((1 << 30))
-	[ -z "${QUICK:-}" ] || bytes=$((256 << 20))
-	random_file "$T/in" "$bytes"
-}
-
-@test "1 GiB from a file through two sockcats into a file" {
+@test "256 MiB from a file through two sockcats into a file" {
 	need_bulk
-	giant
+	random_file "$T/in" 256M
 	listen lis 127.0.0.1 0
 	sockcat 127.0.0.1 "$PORT" <"$T/in"
 	wait_exit lis 60
@@ -865,16 +863,16 @@ giant() {
 	same lis.out in
 }
 
-@test "1 GiB from pipe to pipe, both directions at once" {
+@test "256 MiB from pipe to pipe, both directions at once" {
 	need_bulk
-	giant
+	random_file "$T/in" 256M
 	# The other direction is the same but for its first 4096 bytes.
 	# shellcheck disable=SC2016
 	start lis bash -c 'cat "$1" | "$2" -v -l 127.0.0.1 0 |
 		cmp - <(tail -c +4097 "$1")
 		exit $((PIPESTATUS[1] * 2 + PIPESTATUS[2]))' - "$T/in" \
 		"$SOCKCAT"
-	_announced lis '^Listening on [^ ]+ [0-9]+$'
+	_announced lis
 	# shellcheck disable=SC2016
 	start cat bash -c 'tail -c +4097 "$1" | "$2" 127.0.0.1 "$3" |
 		cmp - "$1"

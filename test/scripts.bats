@@ -28,18 +28,6 @@ teardown() {
 	helpers_teardown
 }
 
-# ended NAME STATUS: it ends like that.
-ended() {
-	wait_exit "$1"
-	[ "$status" -eq "$2" ] ||
-		fail "status $status, not $2: $(cat -v "$T/$1.err")"
-}
-
-# rest SECONDS: give a thing that must not happen time to happen.
-rest() {
-	read -rt "$1" _ <>"$T/.pause" || :
-}
-
 # fails STATUS REGEX ARGS...: sockcat ends like that, with one line that
 # matches (two for a usage error).
 fails() {
@@ -78,16 +66,6 @@ refused() {
 
 	sockcat -z -w 20 "$@" 2>/dev/null || status=$?
 	[ "$status" -eq 1 ]
-}
-
-# hosts LINE...: what /etc/hosts says to commands that are run by `named`.
-hosts() {
-	if [ "$(id -u)" -ne 0 ] || ! unshare -m true 2>/dev/null; then
-		skip "names need root and unshare"
-	fi
-	printf '%s\n' "$@" >"$T/hosts"
-	named=(unshare -m sh -c 'mount --bind "$0" /etc/hosts && exec "$@"'
-	    "$T/hosts")
 }
 
 # mode_args MODE: set words to options that make a listener of that mode.
@@ -297,7 +275,7 @@ socket.create_connection(("127.0.0.1", int(lines[1].split()[1]))).close()' \
 	[ -e /dev/full ] || skip "no /dev/full"
 	start lis bash -c 'exec "$SOCKCAT" -v -lk --port-file "$1" 127.0.0.1 0 \
 		>/dev/full' - "$T/port"
-	_announced lis '^Listening on [^ ]+ [0-9]+$'
+	_announced lis
 	wait_for 10 test -e "$T/port"
 	echo hello | sockcat 127.0.0.1 "$PORT" || :
 	ended lis 1
@@ -306,7 +284,7 @@ socket.create_connection(("127.0.0.1", int(lines[1].split()[1]))).close()' \
 	start reader head -n 1 "$T/pipe"
 	start lis bash -c 'exec "$SOCKCAT" -v -lk --port-file "$1" 127.0.0.1 0 \
 		>"$2"' - "$T/port" "$T/pipe"
-	_announced lis '^Listening on [^ ]+ [0-9]+$'
+	_announced lis
 	wait_for 10 test -e "$T/port"
 	echo one | sockcat 127.0.0.1 "$PORT"
 	wait_exit reader
@@ -865,12 +843,12 @@ for port in map(int, sys.argv[1:]):
 
 @test "LISTEN_FDS: a port that was given wins" {
 	activate lis tcp -- "$SOCKCAT" -v -lke 127.0.0.1 0
-	_announced lis '^Listening on [^ ]+ [0-9]+$'
+	_announced lis
 	[ "$PORT" -ne "${where[0]}" ]
 	echoes 127.0.0.1 "$PORT"
 	stop lis
 	activate lis tcp -- "$SOCKCAT" -v -lke -p 0
-	_announced lis '^Listening on [^ ]+ [0-9]+$'
+	_announced lis
 	[ "$PORT" -ne "${where[0]}" ]
 	stop lis
 	activate lis tcp -- "$SOCKCAT" -v -lkeU "$T/sock"

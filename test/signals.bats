@@ -147,7 +147,7 @@ storm() {
 	for ((i = 0; i < 80; i++)); do
 		kill -"$1" "$pid" 2>/dev/null || break
 		set -- "${@:2}" "$1"
-		read -rt 0.003 _ <>"$T/.pause" || :
+		rest 0.003
 	done
 }
 

@@ -3,6 +3,8 @@
 # stress.bats: many peers at once or one after the other, and too few
 # descriptors or threads: everybody is served in the end, nothing spins and
 # nothing is left over.
+#
+# bats file_tags=slow
 
 load helpers
 

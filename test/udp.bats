@@ -573,7 +573,7 @@ except OSError:
 		start_with "$T/in" cat bash -c 'exec "$@" >/dev/full' - \
 		    "$SOCKCAT" -v -u $args
 		if [[ $args == -l* ]]; then
-			_announced cat '^Bound on [^ ]+ [0-9]+$'
+			_announced cat -u
 			client_py c udp_client.py --message x --no-wait "$PORT"
 		fi
 		ended cat 1

@@ -141,7 +141,7 @@ Listening on $T/sock" ]
 		# shellcheck disable=SC2016
 		start lis bash -c 'exec "$@" >/dev/full' - "$SOCKCAT" -v -l \
 		    $args -U "$T/sock"
-		_announced lis '^Listening on .'
+		_announced lis -U
 		client_py peer source.py --connect --bytes 10 -U "$T/sock"
 		ended lis 1
 		[ ! -e "$T/sock" ]
@@ -176,7 +176,7 @@ Listening on $T/sock" ]
 	# shellcheck disable=SC2016
 	start lis bash -c '"$@" | head -n 1; exit "${PIPESTATUS[0]}"' - \
 	    "$SOCKCAT" -v -l -U "$T/sock"
-	_announced lis '^Listening on .'
+	_announced lis -U
 	{ echo 1; head -c 30000000 /dev/zero; } >"$T/data"
 	client_py peer source.py --connect --file "$T/data" --end hold \
 	    -U "$T/sock"

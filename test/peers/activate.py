@@ -18,9 +18,9 @@ Options:
 Without the last two the program takes the place of this one."""
 import os
 import signal
-import socket
 import sys
 
+import lean_socket as socket
 import peer
 
 

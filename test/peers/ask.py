@@ -4,10 +4,10 @@ N times, one after the other, each with a line of its own; --until TEXT
 until the answer is that, for 20 s; --wait-line waits for a line on standard
 input before it sends, --limit SECONDS (25) ends the wait for an answer."""
 import errno
-import socket
 import sys
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True)

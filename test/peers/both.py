@@ -4,10 +4,10 @@ is sent and then half-closed while a thread reads to the end; reports `sent N`
 SIZE,SECONDS reads so many bytes at a time with a pause after each.  A server
 of --clients N (1), one after the other; with --connect a client."""
 import os
-import socket
 import threading
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True)

@@ -11,10 +11,10 @@ in IPv6 clothes.
     --flood     call from the first ADDRESS until nobody listens any more
     --limit S   give up after that many seconds (20)"""
 import errno
-import socket
 import sys
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__)

@@ -23,15 +23,15 @@ what was wrong.
         one does not read; others hear all of BYTES, and that it left
 """
 import random
-import socket
 import sys
 import threading
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True)
-p.add_argument("--console", required=True)
+p.add_argument("--console")
 p.add_argument("--limit", type=float, default=40)
 a = p.parse_args()
 scene, *words = a.where

@@ -9,9 +9,10 @@ With --then-read it then reads its input to the end and says how many bytes
 there were."""
 import fcntl
 import os
-import socket
 import stat
 import sys
+
+import lean_socket as socket
 
 
 def kind(fd):

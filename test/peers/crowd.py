@@ -13,11 +13,11 @@ Reports `served N of N BYTES`, after a line for each thing that went wrong."""
 import errno
 import resource
 import select
-import socket
 import struct
 import sys
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True)

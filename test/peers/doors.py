@@ -14,11 +14,11 @@ import ctypes
 import fcntl
 import resource
 import select
-import socket
 import struct
 import subprocess
 import sys
 
+import lean_socket as socket
 import peer
 
 FAMILIES = [(socket.AF_INET, "4", "127.0.0.1")]

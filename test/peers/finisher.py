@@ -1,15 +1,16 @@
 """A command that reads its input to the end, answers `well`, shuts its end
 down as well, and still has work to do: after --work SECONDS (3) it writes to
 the file --write FILE and ends with status 6."""
-import argparse
 import os
-import socket
 import sys
 import time
 
-p = argparse.ArgumentParser(description=__doc__)
+import lean_args
+import lean_socket as socket
+
+p = lean_args.Parser(description=__doc__)
 p.add_argument("--work", type=float, default=3)
-p.add_argument("--write", required=True)
+p.add_argument("--write")
 a = p.parse_args()
 while os.read(0, 1 << 16):
     pass

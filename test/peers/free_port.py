@@ -1,6 +1,7 @@
 """Whether a port can be bound (0, the default: any): print it, exit 0."""
-import socket
 import sys
+
+import lean_socket as socket
 
 args = sys.argv[1:]
 kind = socket.SOCK_DGRAM if "-u" in args else socket.SOCK_STREAM

@@ -1,8 +1,7 @@
 """Half-close at once after accept (after --send TEXT), then read to the end
 and report `received BYTES SHA256 end|reset|...`.  A server of --clients N
 (1); with --connect a client."""
-import socket
-
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True)

@@ -3,9 +3,9 @@ in the next of --ways: `close' at once, `half' sends nothing but its end and
 waits for the other's, `reset' at once, `say' sends a line and closes,
 `lose' sends a line and resets, `echo' sends a line, reads it back, half-closes
 and waits for the end.  Reports `passed N'."""
-import socket
 import sys
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True)

@@ -10,12 +10,12 @@ A server prints its port and address (or its path) on its first line, then
 one line for each thing to report, each written at once.  A client takes the
 port last, after an optional host; with -U nothing.
 """
-import argparse
-import hashlib
 import os
-import socket
 import struct
 import sys
+
+import lean_args
+import lean_socket as socket
 
 
 # What every time limit of a peer is multiplied with.
@@ -28,7 +28,7 @@ def say(*words):
 
 
 def args(description, client=False, udp=False):
-    p = argparse.ArgumentParser(description=description)
+    p = lean_args.Parser(description=description)
     p.add_argument("-4", dest="family", action="store_const",
                    const=socket.AF_INET, default=socket.AF_INET)
     p.add_argument("-6", dest="family", action="store_const",
@@ -40,7 +40,7 @@ def args(description, client=False, udp=False):
     p.add_argument("--rcvbuf", type=int)
     p.add_argument("--sndbuf", type=int)
     if client:
-        p.add_argument("where", nargs="*", metavar="[HOST] PORT")
+        p.add_argument("where", nargs="*")
     return p
 
 
@@ -111,6 +111,8 @@ class Sum:
     """Count and hash what passes."""
 
     def __init__(self):
+        import hashlib              # slow to load: most do without
+
         self.n = 0
         self.hash = hashlib.sha256()
 

@@ -13,10 +13,10 @@ A server of one peer, or with --connect PORT a client.  Reports `got B'...'`,
 all that came (with -u each datagram in a line), after a line for what went
 wrong; with --time also `took SECONDS` from the start; with --sum `received
 BYTES SHA256` instead of the bytes."""
-import socket
 import sys
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__)

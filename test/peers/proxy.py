@@ -17,10 +17,10 @@ Reports for each client one line once its request is there:
 where KIND is name, ipv4, ipv6, and of connect the line of the request."""
 import base64
 import codecs
-import socket
 import threading
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__)

@@ -2,16 +2,16 @@
 that it passes, and talk over that: send --send TEXT, half-close, read to the
 end.  Reports `status N`, then `bytes N` that came along, then `answer 'TEXT'`;
 `nothing` where no descriptor came."""
-import argparse
 import array
-import socket
 import subprocess
 
+import lean_args
+import lean_socket as socket
 import peer
 
-p = argparse.ArgumentParser(description=__doc__)
+p = lean_args.Parser(description=__doc__)
 p.add_argument("--send", default="")
-p.add_argument("command", nargs=argparse.REMAINDER)
+p.add_argument("command", nargs="...")
 a = p.parse_args()
 
 ours, theirs = socket.socketpair()

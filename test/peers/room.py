@@ -25,11 +25,11 @@ last.  Each scene says `well` at its end, or what was wrong.
 import errno
 import random
 import select
-import socket
 import sys
 import threading
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True)

@@ -11,12 +11,12 @@ how many bytes were read.  A server of --clients N (1); with --connect a
 client.  A Unix socket cannot be reset: closing with unread input comes
 closest, so -U just closes."""
 import fcntl
-import socket
 import struct
 import sys
 import termios
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True)

@@ -8,10 +8,10 @@ send a line, read it back, close.  More than one port: shared out in turn.
 Reports `served N refused N wrong N peak N`: how many had the answer, were
 refused or reset, neither of them; and how many had one at the same time."""
 import collections
-import socket
 import threading
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True)

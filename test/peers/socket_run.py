@@ -3,18 +3,19 @@
 What FILE holds is sent to its standard input, then a FIN; what it writes is
 stored in FILE.  With both it is one socket.  --queue: SO_SNDBUF and SO_RCVBUF
 of the command's end, so that it is full soon.  The status is the command's."""
-import argparse
-import socket
 import subprocess
 import sys
 import threading
 
-p = argparse.ArgumentParser(description=__doc__)
+import lean_args
+import lean_socket as socket
+
+p = lean_args.Parser(description=__doc__)
 p.add_argument("--in", dest="source")
 p.add_argument("--out", dest="target")
 p.add_argument("--unix", action="store_true")
 p.add_argument("--queue", type=int)
-p.add_argument("command", nargs=argparse.REMAINDER)
+p.add_argument("command", nargs="...")
 a = p.parse_args()
 
 

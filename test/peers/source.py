@@ -7,9 +7,9 @@ that count up), then
 waits before it reads to the end.  A server; with --connect a client.  Reports
 `sent N` or `sent N of M REASON`."""
 import os
-import socket
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True)

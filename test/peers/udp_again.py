@@ -2,10 +2,10 @@
 gave it before: sends --message until one comes (a datagram that meets a
 command about to end is lost), and prints it.  --limit SECONDS (20) for all of
 it; then it prints `no answer` and exits 1."""
-import socket
 import sys
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True, udp=True)

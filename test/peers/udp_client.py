@@ -2,9 +2,9 @@
 wait for an answer to each (--no-wait: for none) and print it.  --socket-each
 uses a new socket for each message; --timeout SECONDS (5) bounds each wait,
 then it prints `no answer` and exits 1."""
-import socket
 import sys
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True, udp=True)

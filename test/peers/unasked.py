@@ -2,10 +2,10 @@
 then reports `received BYTES SHA256 end|reset|...`.  --half half-closes once
 all is sent; --pause SECONDS waits before the first read, --slow SIZE,SECONDS
 reads SIZE bytes at a time with a pause after each."""
-import socket
 import threading
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True)

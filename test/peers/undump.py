@@ -9,12 +9,13 @@ an error with --named, as a name is without.
 direction had more than that a second, in any span of half a second, with a
 tenth for the start.  --gap SECONDS: so much lies between two lines of text at
 least."""
-import argparse
 import hashlib
 import re
 import sys
 
-p = argparse.ArgumentParser(description=__doc__)
+import lean_args
+
+p = lean_args.Parser(description=__doc__)
 p.add_argument("--named", action="store_true")
 p.add_argument("--grams", action="store_true")
 p.add_argument("--bytes", action="store_true")

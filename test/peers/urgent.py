@@ -3,15 +3,15 @@ each of the first --marks N (1), then close.  --until NAME waits, after the
 first urgent byte, until a file of that name exists.  A server; with --connect
 a client.  Prints `sent N`, the urgent bytes aside."""
 import os
-import socket
 import sys
 import time
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True)
 p.add_argument("--connect", action="store_true")
-p.add_argument("--file", required=True)
+p.add_argument("--file")
 p.add_argument("--every", type=int, default=1000)
 p.add_argument("--marks", type=int, default=1)
 p.add_argument("--until")

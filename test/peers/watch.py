@@ -11,9 +11,9 @@ prints `connected`."""
 import errno
 import os
 import select
-import socket
 import sys
 
+import lean_socket as socket
 import peer
 
 p = peer.args(__doc__, client=True)
