@@ -1151,8 +1151,9 @@ many() {
 
 # ---- signals --------------------------------------------------------------
 
-# A command whose children, in the foreground, obey SIGINT too.
-nested='sh -c '\''echo $$ >>"$T/two"; sleep 100; :'\''; :'
+# A command whose children, in the foreground, obey SIGINT too.  One that comes
+# while dash is about to fork would be kept until that child has ended.
+nested='sh -c '\''echo $$ >>"$T/two"; exec sleep 100'\''; :'
 
 @test "SIGTERM, SIGINT and SIGHUP reach the commands; sockcat dies of them" {
 	for sig in TERM INT HUP; do

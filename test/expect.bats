@@ -315,7 +315,7 @@ before \"PO\\\\x4e\\\\r\" came\$" --send hi --expect 'PO\x4e\r' \
 
 @test "--recv-bytes: the peer ends earlier" {
 	play srv say=0123456 half rest
-	ends 1 "connection to 127\.0\.0\.1 port $PORT \(tcp\): ended 1 bytes \
+	ends 1 "connection to 127\.0\.0\.1 port $PORT \(tcp\): ended 1 byte \
 before --recv-bytes\$" -d --recv-bytes 8 127.0.0.1 "$PORT"
 	[ "$(cat "$T/out")" = 0123456 ]
 	play srv half rest
