@@ -16,9 +16,9 @@ chat() {
 	}
 }
 
-# join NAME ARGS...: a sockcat with an open input that is in the chat srv: set
+# enter NAME ARGS...: a sockcat with an open input that is in the chat srv: set
 # who to the name it has there.
-join() {
+enter() {
 	local n name=$1
 	shift
 
@@ -36,7 +36,7 @@ shows() {
 	shift
 
 	listen srv --chat 127.0.0.1 0
-	join ear 127.0.0.1 "$PORT"
+	enter ear 127.0.0.1 "$PORT"
 	chat say "$text" "$PORT"
 	name=$(head -n 1 "$T/said")
 	wait_line ear.out ' left$'
@@ -57,9 +57,9 @@ shows() {
 
 @test "lines have the name of who says them; nobody hears its own" {
 	listen srv --chat 127.0.0.1 0
-	join a 127.0.0.1 "$PORT"
+	enter a 127.0.0.1 "$PORT"
 	a=$who
-	join b 127.0.0.1 "$PORT"
+	enter b 127.0.0.1 "$PORT"
 	b=$who
 	[ "$a" = "$(sed -n 's/Connection received on \([^ ]*\) /\1:/p' \
 		"$T/srv.err" | head -n 1)" ]
@@ -76,7 +76,7 @@ shows() {
 @test "IPv6 addresses stand in brackets" {
 	need_ipv6
 	listen srv --chat ::1 0
-	join a ::1 "$PORT"
+	enter a ::1 "$PORT"
 	[[ $who =~ ^\[::1\]:[0-9]+$ ]]
 	chat -6 say 'hello\n' "$PORT"
 	wait_line a.out '^\* \[::1\]:[0-9]+ joined$'
@@ -87,8 +87,8 @@ shows() {
 @test "both families in one chat; IPv4 is shown as IPv4" {
 	need_ipv6
 	listen srv --chat 0
-	join a ::1 "$PORT"
-	join b 127.0.0.1 "$PORT"
+	enter a ::1 "$PORT"
+	enter b 127.0.0.1 "$PORT"
 	[[ $who =~ ^127\.0\.0\.1:[0-9]+$ ]]
 	send_to b $'from four\n'
 	wait_line a.out "^<$who> from four\$"
@@ -98,8 +98,8 @@ shows() {
 
 @test "members on a Unix socket have numbers" {
 	listen srv --chat -U "$T/sock"
-	join a -U "$T/sock"
-	join b -U "$T/sock"
+	enter a -U "$T/sock"
+	enter b -U "$T/sock"
 	send_to a $'one\n'
 	wait_line b.out '^<unix-1> one$'
 	send_to b $'two\n'
@@ -107,7 +107,7 @@ shows() {
 	end_of b
 	stop b
 	wait_line a.out '^\* unix-2 left$'
-	join c -U "$T/sock"
+	enter c -U "$T/sock"
 	wait_line a.out '^\* unix-3 joined$'
 	[ "$(cat "$T/a.out")" = $'* unix-2 joined\n<unix-2> two
 * unix-2 left\n* unix-3 joined' ]
@@ -117,9 +117,9 @@ shows() {
 
 @test "who ends its side has left, but hears on" {
 	listen srv --chat 127.0.0.1 0
-	join a 127.0.0.1 "$PORT"
+	enter a 127.0.0.1 "$PORT"
 	a=$who
-	join b 127.0.0.1 "$PORT"
+	enter b 127.0.0.1 "$PORT"
 	end_of a
 	wait_line b.out "^\* $a left\$"
 	wait_line srv.out "^\* $a left\$"
@@ -134,11 +134,11 @@ shows() {
 
 @test "a reset and a killed client have left as well" {
 	listen srv --chat 127.0.0.1 0
-	join ear 127.0.0.1 "$PORT"
+	enter ear 127.0.0.1 "$PORT"
 	chat reset 'bye\n' "$PORT"
 	wait_lines ear.out '^\* 127.0.0.1:[0-9]+ left$' 1
 	grep -q '> bye$' "$T/ear.out"
-	join a 127.0.0.1 "$PORT"
+	enter a 127.0.0.1 "$PORT"
 	stop a KILL
 	wait_line ear.out "^\* $who left\$"
 	[ "$(grep -c ' left$' "$T/srv.out")" -eq 2 ]
@@ -176,7 +176,7 @@ shows() {
 
 @test "what was said before a reset is heard, also half a line" {
 	listen srv --chat 127.0.0.1 0
-	join ear 127.0.0.1 "$PORT"
+	enter ear 127.0.0.1 "$PORT"
 	chat reset 'half a line' "$PORT"
 	wait_line ear.out ' left$'
 	grep -qE '^<127.0.0.1:[0-9]+> half a line$' "$T/ear.out"
@@ -265,8 +265,8 @@ xs() {
 @test "the console takes part as the server, with whole lines" {
 	feed srv
 	listen_with - srv --chat 127.0.0.1 0
-	join a 127.0.0.1 "$PORT"
-	join b 127.0.0.1 "$PORT"
+	enter a 127.0.0.1 "$PORT"
+	enter b 127.0.0.1 "$PORT"
 	send_to srv $'hello\nhalf'
 	wait_line a.out '^<server> hello$'
 	wait_line b.out '^<server> hello$'
@@ -281,8 +281,8 @@ xs() {
 @test "the console's end posts its last line, and changes nothing else" {
 	feed srv
 	listen_with - srv --chat 127.0.0.1 0
-	join a 127.0.0.1 "$PORT"
-	join b 127.0.0.1 "$PORT"
+	enter a 127.0.0.1 "$PORT"
+	enter b 127.0.0.1 "$PORT"
 	send_to srv $'good\nbye'
 	end_of srv
 	wait_line a.out '^<server> bye$'
@@ -290,14 +290,14 @@ xs() {
 	wait_line b.out '> still here$'
 	wait_line srv.out '> still here$'
 	run ! grep 'peer has ended' "$T/a.err" "$T/b.err"
-	join c 127.0.0.1 "$PORT"
+	enter c 127.0.0.1 "$PORT"
 	wait_line b.out "^\* $who joined\$"
 }
 
 @test "console input waits until somebody is there" {
 	seq 1 500 >"$T/in"
 	listen_with "$T/in" srv --chat 127.0.0.1 0
-	join a 127.0.0.1 "$PORT"
+	enter a 127.0.0.1 "$PORT"
 	wait_line a.out '^<server> 500$'
 	sed 's/^/<server> /' "$T/in" | cmp - "$T/a.out"
 }
@@ -305,8 +305,8 @@ xs() {
 @test "-d: the console hears and does not speak" {
 	echo secret >"$T/in"
 	listen_with "$T/in" srv --chat -d 127.0.0.1 0
-	join a 127.0.0.1 "$PORT"
-	join b 127.0.0.1 "$PORT"
+	enter a 127.0.0.1 "$PORT"
+	enter b 127.0.0.1 "$PORT"
 	send_to a $'hello\n'
 	wait_line b.out '> hello$'
 	wait_line srv.out '> hello$'
@@ -324,9 +324,9 @@ xs() {
 
 @test "-m: who waits joins when somebody has left" {
 	listen srv --chat -m 2 127.0.0.1 0
-	join a 127.0.0.1 "$PORT"
+	enter a 127.0.0.1 "$PORT"
 	a=$who
-	join b 127.0.0.1 "$PORT"
+	enter b 127.0.0.1 "$PORT"
 	feed c
 	start_with - c sockcat 127.0.0.1 "$PORT"
 	send_to c $'from c\n'
@@ -349,16 +349,16 @@ xs() {
 
 @test "--idle-timeout: who is silent and hears nothing has left" {
 	listen srv --chat --idle-timeout 1500ms 127.0.0.1 0
-	join a 127.0.0.1 "$PORT"
+	enter a 127.0.0.1 "$PORT"
 	wait_line srv.out "^\* $who left\$" 20
 	alive srv
 }
 
 @test "--count: a chat ends when all have ended" {
 	listen srv --chat --count 2 127.0.0.1 0
-	join a 127.0.0.1 "$PORT"
+	enter a 127.0.0.1 "$PORT"
 	a=$who
-	join b 127.0.0.1 "$PORT"
+	enter b 127.0.0.1 "$PORT"
 	send_to a $'last words'
 	end_of a
 	wait_line b.out "^<$a> last words\$"

@@ -23,17 +23,6 @@ received() {
 	wait_lines srv.err '^Connection received' "$1"
 }
 
-# join NAME ARGS...: a client with an input that stays open; it is let in.
-join() {
-	local n name=$1
-	shift
-
-	n=$(grep -c '^Connection received' "$T/srv.err") || :
-	feed "$name"
-	start_with - "$name" sockcat "$@"
-	received $((n + 1))
-}
-
 # leaves NAME: the client's input ends, and all is well.
 leaves() {
 	end_of "$1"

@@ -403,6 +403,18 @@ _line_or_dead() {
 	_has_lines "$2" "$3" 1 || ! alive "$1"
 }
 
+# join NAME ARGS...: a sockcat with an open input that the listener srv, which
+# runs with -v, has let in.
+join() {
+	local n name=$1
+	shift
+
+	n=$(grep -c '^Connection received' "$T/srv.err") || :
+	feed "$name"
+	start_with - "$name" sockcat "$@"
+	wait_lines srv.err '^Connection received' "$((n + 1))"
+}
+
 # pid_of NAME: print the process id.
 pid_of() {
 	local var=pid_$1

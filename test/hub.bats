@@ -17,17 +17,6 @@ room() {
 	}
 }
 
-# join NAME ARGS...: a sockcat with an open input that is in the hub srv.
-join() {
-	local n name=$1
-	shift
-
-	n=$(grep -c 'Connection received' "$T/srv.err") || :
-	feed "$name"
-	start_with - "$name" sockcat "$@"
-	wait_lines srv.err 'Connection received' "$((n + 1))"
-}
-
 @test "every member hears all others, never itself" {
 	feed srv
 	listen_with - srv -b 127.0.0.1 0

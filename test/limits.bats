@@ -218,18 +218,24 @@ met() {
 	none_wrong
 }
 
-@test "-w: the wait for the first client" {
-	local mode kind
+# each_listener SAYS OPTION...: all of them end by that limit, and say so.
+each_listener() {
+	local says=$1 mode kind
+	shift
 
 	for kind in tcp udp unix unix-datagram; do
 		for mode in -l -lk -le -lke -lb; do
 			at $kind
-			start srv sockcat $mode -w 0.1 "${args[@]}"
-			ended srv 124 'no client came .*-w' "$kind $mode"
+			start srv sockcat $mode "$@" "${args[@]}"
+			ended srv 124 "$says" "$kind $mode"
 			[ ! -e "$T/s" ] || wrong "$kind $mode left its socket"
 		done
 	done
 	none_wrong
+}
+
+@test "-w: the wait for the first client" {
+	each_listener 'no client came .*-w' -w 0.1
 }
 
 @test "-w: silence of a connection, client" {
@@ -877,17 +883,7 @@ except OSError as e:
 }
 
 @test "--max-time: every mode of a listener" {
-	local mode kind
-
-	for kind in tcp udp unix unix-datagram; do
-		for mode in -l -lk -le -lke -lb; do
-			at $kind
-			start srv sockcat $mode --max-time 0.1 "${args[@]}"
-			ended srv 124 --max-time "$kind $mode"
-			[ ! -e "$T/s" ] || wrong "$kind $mode left its socket"
-		done
-	done
-	none_wrong
+	each_listener --max-time --max-time 0.1
 }
 
 @test "--max-time: a busy session, and a connection that does not come" {

@@ -52,9 +52,4 @@ def serve(c):
     c.close()
 
 
-if a.connect:
-    serve(peer.client(a))
-else:
-    s = peer.server(a)
-    for _ in range(a.clients):
-        serve(s.accept()[0])
+peer.each(a, serve)

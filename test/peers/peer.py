@@ -95,6 +95,16 @@ def client(a):
     return s
 
 
+def each(a, serve):
+    """The connection of a client, or each of those that a server gets."""
+    if a.connect:
+        serve(client(a))
+        return
+    s = server(a)
+    for _ in range(a.clients):
+        serve(s.accept()[0])
+
+
 def recv_exactly(s, n):
     """n bytes, or fewer if the peer ends before."""
     parts = []

@@ -66,9 +66,4 @@ def serve(c):
     peer.say("reset", len(got))
 
 
-if a.connect:
-    serve(peer.client(a))
-else:
-    s = peer.server(a)
-    for _ in range(a.clients):
-        serve(s.accept()[0])
+peer.each(a, serve)
