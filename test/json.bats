@@ -198,7 +198,7 @@ event() {
 
 @test "reasons: reset, silent, failed, and an early end" {
 	jlisten srv -k -e --idle-timeout 0.5 127.0.0.1 0
-	sockcat --reset -q 0 127.0.0.1 "$PORT" </dev/null
+	"${python[@]}" "$PEERS/rst.py" --connect "$PORT"
 	wait_line srv.err '"reason":"reset"'
 	sockcat -d 127.0.0.1 "$PORT" || :
 	wait_line srv.err '"reason":"silent"'
