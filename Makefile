@@ -80,10 +80,12 @@ CFLAGS_musl = $(CFLAGS) -static
 CC_torture = $(CC)
 CFLAGS_torture = $(CFLAGS) -DCHUNK=1 -DMOVE_CHUNK=1
 TIME_torture = 8
-# System calls that do less than they were asked to, or are interrupted.
+# System calls that do less than they were asked to, or are interrupted; those
+# of sockcat alone.
 ROUGH = read write recv send sendmsg recvmsg writev splice sendfile accept4 poll
 CC_rough = $(CC)
-CFLAGS_rough = $(CFLAGS) $(ROUGH:%=-Wl,--wrap=%) test/torture.c
+CFLAGS_rough = $(CFLAGS)
+WRAP_rough = $(ROUGH:%=-Wl,--wrap=%) test/torture.c
 TIME_rough = 2
 
 VARIANTS = asan tsan portable musl torture rough
@@ -103,7 +105,7 @@ UNIT_$(1) = $$(if $$(wildcard test/unit.c),$(BUILD)/$(1)/unit)
 $(BUILD)/$(1)/sockcat: sockcat.c Makefile
 	@mkdir -p $$(@D)
 	$$(CC_$(1)) $(NEEDED) $$(CPPFLAGS) $$(CFLAGS_$(1)) $$(LDFLAGS) \
-		-o $$@ sockcat.c
+		-o $$@ sockcat.c $$(WRAP_$(1))
 
 $(BUILD)/$(1)/unit: test/unit.c sockcat.c Makefile
 	@mkdir -p $$(@D)

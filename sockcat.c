@@ -7872,13 +7872,19 @@ static int serve(struct server *s, struct listeners *ls, int64_t deadline)
  */
 static int server_stay(struct server *s)
 {
+	bool lost;
+
 	server_watch(s, NEVER, server_is_closed);
 	listeners_close(s->listeners);
 	litter_remove(false);
 	if (s->closing)
 		s->closing(s->arg);
 	server_watch(s, NEVER, server_is_empty);
-	return s->lost ? -1 : 0;
+	/* Workers that had nobody to serve may still be leaving. */
+	pthread_mutex_lock(&s->lock);
+	lost = s->lost;
+	pthread_mutex_unlock(&s->lock);
+	return lost ? -1 : 0;
 }
 
 /*

@@ -402,7 +402,7 @@ for i in range(n):
 	run -1 at "$A" -lu 239.1.2.3 0
 	[ "$output" = 'sockcat: cannot join the group 239.1.2.3: No such device' ]
 	run -1 at "$A" -u 239.1.2.3 9 <<<hello
-	[[ $output == *'Network is unreachable'* ]]
+	[[ $output =~ Network\ (is\ )?unreachable ]]
 	[ "${#lines[@]}" -eq 1 ]
 	ip -n "$A" route add 239.0.0.0/8 dev two
 	ip -n "$B" route add 239.0.0.0/8 dev two
@@ -449,7 +449,7 @@ for i in range(n):
 	[ "$output" = hello ]
 	run -1 at "$A" -u --interface one --no-reuseaddr -p "$PORT" \
 		239.1.2.3 "$PORT" <<<hello
-	[[ $output == *'Address already in use' ]]
+	[[ $output =~ Address\ (already\ )?in\ use$ ]]
 }
 
 @test "--forward to a group: the answers of all its members come back" {
@@ -571,32 +571,33 @@ while True:
 	route add prohibit 10.2.0.0/16
 	route add unreachable fd01::/16
 	END
+	# In the words of glibc, or of musl.
 	row() {
 		run at "$A" "${@:2}" <<<hello
 		[ "$status" -eq 1 ] && [ "${#lines[@]}" -eq 1 ] &&
-		    [[ $output == *"$1"* ]] || wrong "$* -> $status: $output"
+		    [[ $output =~ $1 ]] || wrong "$* -> $status: $output"
 	}
-	row 'No route to host' 10.1.0.1 9
-	row 'No route to host' -u -W 1 10.1.0.1 9
+	row 'No route to host|Host is unreachable' 10.1.0.1 9
+	row 'No route to host|Host is unreachable' -u -W 1 10.1.0.1 9
 	row 'Permission denied' 10.2.0.1 9
 	row 'Permission denied' -u -W 1 10.2.0.1 9
 	row 'Permission denied' -u -W 1 -b 10.2.0.1 9
-	row 'Network is unreachable' 10.3.0.1 9
-	row 'Network is unreachable' -u -W 1 10.3.0.1 9
-	row 'Network is unreachable' -u -W 1 -b 255.255.255.255 9
+	row 'Network (is )?unreachable' 10.3.0.1 9
+	row 'Network (is )?unreachable' -u -W 1 10.3.0.1 9
+	row 'Network (is )?unreachable' -u -W 1 -b 255.255.255.255 9
 	row 'unreachable' -u -W 1 fd02::1 9
-	row 'No route to host' -u -W 1 fd01::1 9
+	row 'No route to host|Host is unreachable' -u -W 1 fd01::1 9
 	row 'Connection refused' -u -W 1 10.77.1.2 9
 	row 'Connection refused' -u -W 1 fd77:1::2 9
 	row 'Connection refused' -u -W 1 fe80::2%one 9
 	row 'Connection refused' -u -W 1 --interface one 10.77.1.2 9
-	row 'Cannot assign requested address' -s 10.9.9.9 10.77.1.2 9
-	row 'Cannot assign requested address' -u -W 1 -s fd77:3::3 fd77:1::2 9
+	row 'Cannot assign requested address|Address not available' -s 10.9.9.9 10.77.1.2 9
+	row 'Cannot assign requested address|Address not available' -u -W 1 -s fd77:3::3 fd77:1::2 9
 	none_wrong
 	# A target that is unreachable is one line of a forward with -k.
 	listen_at "$A" fwd -u -k --forward 10.1.0.1:9 127.0.0.1 0
 	run -0 at "$A" -u 127.0.0.1 "$PORT" <<<hello
-	wait_line fwd.err '^sockcat: connect to 10.1.0.1 port 9 .*No route to'
+	wait_line fwd.err '^sockcat: connect to 10.1.0.1 port 9 .*(No route to|unreachable)'
 	alive fwd
 }
 
@@ -617,8 +618,7 @@ while True:
 			# shellcheck disable=SC2086
 			run -1 at "$A" $udp "$host" 9 <<<hello
 			[ "${#lines[@]}" -eq 1 ]
-			[[ $output == *"failed: No route to host"* ||
-			    $output == *"failed: Permission denied"* ]]
+			[[ $output =~ failed:\ (No\ route|Host|Permission) ]]
 		done
 	done
 }
