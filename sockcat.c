@@ -6808,12 +6808,12 @@ static void bridge_open(
 /*
  * bridge_run(b, back): until both ways have ended, or silence has lasted for
  * its limit.  back: a thread from pool_reserve.  0, also when the bridge broke;
- * -1 when it never began, for there is none.  The sockets stay open.
+ * -1 when it never began, for there is none, for why.  The sockets stay open.
  */
 static int bridge_run(struct bridge *b, struct job *back)
 {
 	if (!back)
-		return fail("cannot start a thread:");
+		return -1;
 	for (int i = 0; i < 2; i++)
 		if (b->idle.limit < NEVER)
 			sock_timeouts(b->fd[i], b->way[i].span);
@@ -6858,6 +6858,7 @@ static bool keeper_release(struct bridge *b, int i)
 			return false;
 		bridge_lend(b, i, false);
 		b->wanting[i] = false;
+		pause_for(MS);
 	}
 	return true;
 }
@@ -7035,7 +7036,6 @@ static void *keeper_run(void *arg)
 
 struct keepers { /* one for each processor, started when first wanted */
 	pthread_mutex_t lock;
-	bool started;
 	int count;
 	unsigned int next;
 	int set[KEEPERS];
@@ -7046,7 +7046,6 @@ static void keepers_start(struct keepers *k)
 {
 	int n = processors(), set;
 
-	k->started = true;
 	while (k->count < n && k->count < KEEPERS) {
 		set = set_new();
 		if (set < 0)
@@ -7067,7 +7066,7 @@ static int keeper_find(void)
 	int set = -1;
 
 	pthread_mutex_lock(&k.lock);
-	if (!k.started)
+	if (k.count == 0)
 		keepers_start(&k);
 	if (k.count > 0)
 		set = k.set[k.next++ % (unsigned int)k.count];
@@ -10946,12 +10945,13 @@ static int commands_grams(const struct options *o)
 /* bridge_thread(d): for bridge_run; where d lacks one it waits. */
 static struct job *bridge_thread(struct door *d)
 {
-	struct job *back = pool_reserve();
+	struct job *back;
 
-	while (!back && d) {
+	while (!(back = pool_reserve())) {
 		fail("cannot start a thread:");
+		if (!d)
+			break;
 		server_pause(d->server);
-		back = pool_reserve();
 	}
 	return back;
 }
@@ -11223,10 +11223,10 @@ static void forward_done(struct bridge *b)
 	free(f);
 }
 
-/* forward_run(f): both ways to their ends, on this thread and another. */
-static int forward_run(struct forward *f)
+/* forward_run(f, d): both ways to their ends, on this thread and another. */
+static int forward_run(struct forward *f, struct door *d)
 {
-	struct job *back = f->back ? f->back : pool_reserve();
+	struct job *back = f->back ? f->back : bridge_thread(d);
 
 	return forward_close(f, bridge_run(&f->bridge, back) == 0);
 }
@@ -11249,7 +11249,7 @@ static int forward_service(struct door *d, int fd, const struct addr *peer)
 		bridge_commit(&f->bridge, f->keeper, forward_done) == 0)
 		return SERVING;
 	if (result == 0)
-		result = forward_run(f);
+		result = forward_run(f, d);
 	if (result < 0)
 		say("%s", why.text);
 	free(f);
@@ -11269,7 +11269,7 @@ static int mode_forward(const struct options *o)
 	if (fd < 0)
 		return no_peer();
 	f = forward_new(o, &peer);
-	result = f && forward_open(f, fd) == 0 ? forward_run(f) : -1;
+	result = f && forward_open(f, fd) == 0 ? forward_run(f, NULL) : -1;
 	free(f);
 	return result < 0 ? complain() : DONE;
 }
@@ -12663,24 +12663,20 @@ static void ending_signals(const struct options *o, sigset_t *set)
 		sigdelset(set, SIGHUP); /* access_run waits for it */
 }
 
-/* drain_run(span): the thread that bounds the time of --drain. */
+/* drain_run(o): the thread that bounds the time of --drain, once it begins. */
 static void *drain_run(void *arg)
 {
-	pause_for(*(const int64_t *)arg);
-	finish(DONE);
-}
+	const struct options *o = arg;
+	struct pollfd p = { .fd = o->stop, .events = POLLIN };
 
-/* drain_begin(o, stop): nobody is accepted any more. */
-static void drain_begin(const struct options *o, int stop)
-{
-	close(stop);
-	if (thread_need(drain_run, (void *)(uintptr_t)&o->drain) < 0)
-		say("%s", why.text);
+	while (poll(&p, 1, -1) < 0)
+		continue;
+	pause_for(o->drain);
+	finish(DONE);
 }
 
 /* What the thread that waits for signals looks after. */
 struct guard {
-	const struct options *o;
 	sigset_t set;
 	int stop; /* --drain: the end that we close; or -1 */
 };
@@ -12701,7 +12697,7 @@ static void *guard_run(void *arg)
 		}
 		if (signal_number != SIGTERM || g->stop < 0)
 			die_of(signal_number);
-		drain_begin(g->o, g->stop);
+		close(g->stop); /* nobody is accepted any more */
 		g->stop = -1;
 	}
 }
@@ -12746,7 +12742,6 @@ static int guard_start(struct options *o)
 {
 	static struct guard g;
 	int ends[2] = { -1, -1 };
-
 	bool watched = o->stats || o->progress || messages.json;
 
 	if (!o->unixsock && !o->port_file && !o->command && o->drain == 0 &&
@@ -12755,11 +12750,13 @@ static int guard_start(struct options *o)
 	if (o->drain > 0 && pipe_new(ends) < 0)
 		return fail("cannot create a pipe:");
 	o->stop = ends[0];
-	g = (struct guard){ .o = o, .stop = ends[1] };
+	g.stop = ends[1];
 	ending_signals(o, &g.set);
 	if (watched)
 		watch_signals(&g.set);
 	pthread_sigmask(SIG_BLOCK, &g.set, NULL);
+	if (o->drain > 0 && thread_need(drain_run, o) < 0)
+		return -1;
 	return thread_need(guard_run, &g);
 }
 
