@@ -3,180 +3,186 @@
 # Completion of sockcat for bash.  It needs no other file: source it, or put
 # it where bash-completion looks for a command named sockcat.
 
-# _sockcat_word WORD: note what an option word before the cursor means: add
-# it to `given', and leave in `value' the letter or name of an option whose
-# value comes next.
-_sockcat_word() {
-	local word=$1 letter
+# A row an option: whether it acts (+), is accepted (.) or refused (-) in each
+# mode, then with TCP, UDP, Unix streams and Unix datagrams, both as the table
+# in sockcat.c has them; its letter, and its name, with = if it takes a value.
+# What an option makes another mode or kind of is refused here.
+_sockcat_table=(
+	'+++++++++++bb+ ++-- -4 --ipv4'
+	'+++++++++++bb+ ++-- -6 --ipv6'
+	'++++++++++++++ --++ -U --unixsock'
+	'+++++++-++++++ -+-+ -u --udp'
+	'+++++++++++bb+ ++.. -n --nodns'
+	'+--+----+--oo+ ++-+ -s --source='
+	'++++++++++++++ ++-- -p --source-port='
+	'-++-++++-++++- ++++ -l --listen'
+	'---+++-------- ++++ -e --echo'
+	'd--d--+-d----- ++++ -b --broadcast'
+	'd--d--+-d----- ++++ --broker'
+	'-------+------ +-+- --chat'
+	'--------+++--- ++++ -c --sh-exec='
+	'--------+++--- ++++ --exec='
+	'-----------++- ++++ --forward='
+	'-------------+ ++++ -z --zero'
+	'-------------+ ++-- --parallel='
+	'--+--+..--+-+- ++++ -k --keep-open'
+	'--+--s++--+-+- ++++ -m --max-conns='
+	'--s--ss+--s-s- ++++ --count='
+	'+++...++...... ++++ -d --recv-only'
+	'+++----------- ++++ --send-only'
+	'+++........... +.+. -N --shutdown'
+	'+++----------- +-+- --no-shutdown'
+	'++............ ++++ -q --quit='
+	'-ss-sss+-ssss- ++++ --drain='
+	'+--+----+--+++ ++++ --retry='
+	'++-----------u ++++ --send='
+	'++------------ ++++ --expect='
+	'++------------ -+-+ -W --recvlimit='
+	'++------------ ++++ --recv-bytes='
+	'+------------- ++++ -F --fd-pass'
+	'++++++++++++++ ++++ -w --wait='
+	'+++++s+++++++- ++++ --idle-timeout='
+	'++++++++++++++ ++++ --max-time='
+	'+++----------- ++++ -C --crlf'
+	'+++---+.------ ++++ --lines'
+	'+++----------+ ++++ -i --interval='
+	'+++----------+ ++++ --delay='
+	'++s+ss--sssss- ++++ --rate='
+	'++------------ +-+- -t --telnet'
+	'+++++++++++++- ++++ -o --output='
+	'+++++++++++++- ++++ --hex-dump='
+	'+++++++++++++- ++++ --append-output'
+	'++---------++- ++++ --progress'
+	'+++++++++++++- ++++ --stats'
+	'++++++++++++++ ++++ --json'
+	'++++++++++++++ ++++ -v --verbose'
+	'++++++++++++++ ++++ --quiet'
+	'++++++++---+++ ++++ --no-sandbox'
+	'++++++++++++++ ++++ -h --help'
+	'++++++++++++++ ++++ -V --version'
+	'++++++++++++++ ++++ -I --rcvbuf='
+	'++++++++++++++ ++++ -O --sndbuf='
+	'+++++++++++bb- +--- --keepalive'
+	'+++++++++++bb- +--- --no-keepalive'
+	'++++++++++++++ ++-- --no-reuseaddr'
+	'-++-++++-++++- ++-- --reuseport'
+	'+++++++++++bb- +--- --nodelay'
+	'+++++++++++bb- +--- --no-nodelay'
+	'-++-++++-++++- +-+- --backlog='
+	'+++++++++++bb+ ++-- -T --tos='
+	'+++++++++++bb+ ++-- -M --ttl='
+	'+++++++++++--+ +--- --reset'
+	'-++-++++-++++- --++ --mode='
+	'+++++++++++oo+ ++-- --interface='
+	'+++++++++++bb+ +--- --mptcp'
+	'+--+----+--oo+ +--- -x --proxy='
+	'+--+----+--oo+ +--- -X --proxy-type='
+	'+--+----+--oo+ +--- --proxy-auth-file='
+	'-++-++++-++++- ++-- --allow='
+	'-++-++++-++++- ++-- --deny='
+	'-++-++++-++++- ++-- --allowfile='
+	'-++-++++-++++- ++-- --denyfile='
+	'-++-++++-++++- ++++ --port-file='
+	'-++-++++-++++- ++++ --ready-fd='
+	'-++-++++-++++- ++++ -f --background'
+)
+
+# What makes no sense with the first of a row.
+_sockcat_clashes=(
+	'--ipv4 --ipv6'
+	'--recv-only --send-only'
+	'--sh-exec --exec'
+	'--send-only --expect --recvlimit --recv-bytes --fd-pass'
+	'--expect --recvlimit --recv-bytes'
+	'--fd-pass --no-shutdown --send --expect --recvlimit --recv-bytes
+		--idle-timeout --crlf --lines --interval --delay --rate
+		--telnet --output --hex-dump --append-output --progress
+		--stats --reset'
+)
+
+# _sockcat_note OPTION: add its row to `given', and leave in `value' the name
+# of an option whose value comes next.
+_sockcat_note() {
+	local row
 
 	value=
-	case $word in
-	--source | --source-port | --sh-exec | --exec | --forward | \
-	--parallel | --max-conns | --count | --quit | --drain | --retry | \
-	--send | --expect | --recvlimit | --recv-bytes | --wait | \
-	--idle-timeout | --max-time | --interval | --delay | --rate | \
-	--output | --hex-dump | --rcvbuf | --sndbuf | --backlog | --tos | \
-	--ttl | --mode | --interface | --proxy | --proxy-type | \
-	--proxy-auth-file | --allow | --deny | --allowfile | --denyfile | \
-	--port-file | --ready-fd)
-		value=$word
-		given+=" $word"
-		;;
-	--*)
-		given+=" ${word%%=*}"
-		;;
-	-?*)
-		while word=${word#?}; [ -n "$word" ]; do
-			letter=${word:0:1}
-			given+=" -$letter"
-			case $letter in
-			[spcmqWwioIOTMxX])
-				[ -n "${word:1}" ] || value=-$letter
-				break
-				;;
-			esac
-		done
-		;;
-	esac
-}
-
-# _sockcat_hide OPTION...: these make no sense with what is given.
-_sockcat_hide() {
-	local option
-
-	for option; do
-		options=${options// $option / }
+	for row in "${_sockcat_table[@]}"; do
+		if [[ "${row%=} " == *" $1 "* ]]; then
+			given+=("$row")
+			[[ $row != *= ]] || value=--${row##* --}
+			value=${value%=}
+			return
+		fi
 	done
 }
 
-# _sockcat_options: set `options' to all that still make sense.
+# _sockcat_word WORD: note what an option word before the cursor means.
+_sockcat_word() {
+	local word=$1
+
+	if [[ $word == --* ]]; then
+		_sockcat_note "${word%%=*}"
+		[[ $word != *=* ]] || value=
+		return
+	fi
+	while word=${word#?}; [ -n "$word" ]; do
+		_sockcat_note "-${word:0:1}"
+		if [ -n "$value" ]; then
+			[ -z "${word:1}" ] || value=
+			return
+		fi
+	done
+}
+
+# _sockcat_given OPTION: it stands before the cursor.
+_sockcat_given() {
+	[[ " ${given[*]//=/} " == *" $1 "* ]]
+}
+
+# _sockcat_options: set `options' to all that make sense with what is given,
+# maybe only once one of -l, -k, -u, -U and -z follows.
 _sockcat_options() {
-	options=' -4 --ipv4 -6 --ipv6 -U --unixsock -u --udp -n --nodns
-		-s --source -p --source-port -l --listen -e --echo
-		-b --broadcast --broker --chat -c --sh-exec --exec --forward
-		-z --zero --parallel -k --keep-open -m --max-conns --count
-		-d --recv-only --send-only -N --shutdown --no-shutdown
-		-q --quit --drain --retry --send --expect -W --recvlimit
-		--recv-bytes -F --fd-pass -w --wait --idle-timeout --max-time
-		-C --crlf --lines -i --interval --delay --rate -t --telnet
-		-o --output --hex-dump --append-output
-		--progress --stats --json -v --verbose --quiet --no-sandbox
-		-h --help -V --version -I --rcvbuf -O --sndbuf --keepalive
-		--no-keepalive --no-reuseaddr --reuseport --nodelay
-		--no-nodelay --backlog -T --tos -M --ttl --reset --mode
-		--interface --mptcp -x --proxy -X --proxy-type
-		--proxy-auth-file --allow --deny --allowfile --denyfile
-		--port-file --ready-fd -f --background '
-	# A blank before and after each, for _sockcat_hide.
-	options=${options//[$'\n\t']/ }
+	local any='??????????????' marks=(sb udb sb ub) mode kind row rest
+	# What makes a mode, each as the table has it.
+	local makers=('' '' '' ' --echo' ' --echo' ' --echo' ' --bro' ' --chat'
+		exec exec exec ' --forward' ' --forward' '')
+	local fits=() fit own onward clash not=' '
 
-	# What only a session has, only a relay, only a listener, only a test,
-	# only a client.
-	local -a session relay listener test proxy
-	session=(--expect -W --recvlimit --recv-bytes -C --crlf --lines --rate
-		-t --telnet -o --output --hex-dump --append-output
-		--progress --stats --idle-timeout --send-only --no-shutdown)
-	listener=(-l --listen -k --keep-open -e --echo --chat -c --sh-exec
-		--exec --forward -m --max-conns --count --drain --reuseport
-		--backlog --mode --allow --deny --allowfile --denyfile
-		--port-file --ready-fd -f --background)
-	relay=(--send --expect -W --recvlimit --recv-bytes -F --fd-pass
-		-C --crlf -i --interval --delay -t --telnet)
-	test=(-z --zero --parallel)
-	proxy=(-x --proxy -X --proxy-type --proxy-auth-file)
-
-	case " $given " in *' -4 '* | *' --ipv4 '*)
-		_sockcat_hide -6 --ipv6 ;;
-	esac
-	case " $given " in *' -6 '* | *' --ipv6 '*)
-		_sockcat_hide -4 --ipv4 ;;
-	esac
-	case " $given " in *' -d '* | *' --recv-only '*)
-		_sockcat_hide --send-only ;;
-	esac
-	case " $given " in *' --send-only '*)
-		_sockcat_hide -d --recv-only --expect -W --recvlimit \
-			--recv-bytes -F --fd-pass ;;
-	esac
-	case " $given " in *' -F '* | *' --fd-pass '*)
-		_sockcat_hide "${test[@]}" "${session[@]}" "${listener[@]}" \
-			--send -i --interval --delay --reset ;;
-	esac
-	case " $given " in
-	*' --expect '* | *' -W '* | *' --recvlimit '* | *' --recv-bytes '*)
-		_sockcat_hide --send-only ;;
-	esac
-	case " $given " in
-	*' --forward '*)
-		_sockcat_hide -e --echo -b --broadcast --broker --chat \
-			-c --sh-exec --exec --send-only --no-shutdown \
-			--lines --reset "${test[@]}" "${relay[@]}" ;;
-	*' -l '* | *' --listen '* | *' -k '* | *' --keep-open '*)
-		_sockcat_hide -s --source --retry "${proxy[@]}" ;;
-	esac
-	case " $given " in
-	*' -l '* | *' --listen '* | *' -k '* | *' --keep-open '*)
-		_sockcat_hide "${test[@]}" -F --fd-pass ;;
-	esac
-	case " $given " in *' -k '* | *' --keep-open '*)
-		_sockcat_hide --send --expect -W --recvlimit --recv-bytes \
-			-t --telnet ;;
-	esac
-	case " $given " in
-	*' --forward '*) ;;
-	*' -k '* | *' --keep-open '* | *' -e '* | *' --echo '* | *' --chat '* | \
-	*' -c '* | *' --sh-exec '* | *' --exec '*)
-		_sockcat_hide --progress ;;
-	esac
-	case " $given " in *' -e '* | *' --echo '*)
-		_sockcat_hide --chat -c --sh-exec --exec --forward \
-			--send-only --no-shutdown --lines \
-			"${test[@]}" "${relay[@]}" ;;
-	esac
-	case " $given " in *' -b '* | *' --broadcast '* | *' --broker '*)
-		_sockcat_hide --chat --forward "${test[@]}" --no-shutdown \
-			-t --telnet "${proxy[@]}" ;;
-	esac
-	case " $given " in *' --chat '*)
-		_sockcat_hide -u --udp -s --source -e --echo -b --broadcast \
-			--broker -c --sh-exec --exec --forward "${test[@]}" \
-			--send-only --no-shutdown --retry --rate "${relay[@]}" \
-			"${proxy[@]}" ;;
-	esac
-	case " $given " in *' -c '* | *' --sh-exec '* | *' --exec '*)
-		_sockcat_hide -e --echo --chat --forward "${test[@]}" \
-			--send-only --no-shutdown --lines --no-sandbox \
-			"${relay[@]}" ;;
-	esac
-	case " $given " in *' -c '* | *' --sh-exec '*)
-		_sockcat_hide --exec ;;
-	esac
-	case " $given " in *' --exec '*)
-		_sockcat_hide -c --sh-exec ;;
-	esac
-	case " $given " in *' -z '* | *' --zero '*)
-		_sockcat_hide "${session[@]}" "${listener[@]}" \
-			-b --broadcast --broker -F --fd-pass \
-			--keepalive --no-keepalive --nodelay --no-nodelay ;;
-	esac
-	case " $given " in *' -u '* | *' --udp '*)
-		_sockcat_hide --chat --count --no-shutdown --drain \
-			--keepalive --no-keepalive --nodelay --no-nodelay \
-			--backlog --reset -t --telnet --mptcp "${proxy[@]}" ;;
-	esac
-	case " $given " in *' -U '* | *' --unixsock '*)
-		_sockcat_hide -4 --ipv4 -6 --ipv6 -p --source-port \
-			--no-reuseaddr --reuseport --reset --allow --deny \
-			--allowfile --denyfile --parallel
-		# The other side of a forward may be IP.
-		case " $given " in
-		*' --forward '*) ;;
-		*)
-			_sockcat_hide --keepalive --no-keepalive --nodelay \
-				--no-nodelay -T --tos -M --ttl --interface \
-				--mptcp "${proxy[@]}" ;;
-		esac ;;
-	esac
+	for mode in "${!makers[@]}"; do
+		for kind in "${!marks[@]}"; do
+			rest=${any:mode + 1}
+			own="${any:0:mode}[+.${marks[kind]}]$rest"
+			own+=" ${any:0:kind}[+.]*"
+			# The other side of a forward.
+			onward="${any:0:mode}[ob]$rest"
+			onward+=" ${any:0:other_side + kind % 2}[+.]*"
+			for row in "${given[@]}"; do
+				# shellcheck disable=SC2053 # patterns
+				[[ $row == $own || $row == $onward ]] ||
+					continue 2
+			done
+			rest=${makers[mode]}
+			[[ ${given[*]} != *"$rest"* ]] || rest=
+			fits+=("$own$rest*" "$onward$rest*")
+		done
+	done
+	for clash in "${_sockcat_clashes[@]}"; do
+		for row in ${clash#* }; do
+			! _sockcat_given "${clash%% *}" || not+="$row "
+			! _sockcat_given "$row" || not+="${clash%% *} "
+		done
+	done
+	options=
+	for row in "${_sockcat_table[@]}"; do
+		for fit in "${fits[@]}"; do
+			# shellcheck disable=SC2053 # a pattern
+			[[ $row == $fit ]] || continue
+			row=${row%=}
+			[[ $not == *" --${row##* --} "* ]] ||
+				options+=" ${row:20}"
+			break
+		done
+	done
 }
 
 # _sockcat_reply: offer the lines of standard input.
@@ -208,7 +214,7 @@ _sockcat_values() {
 	local words=
 
 	case $1 in
-	-T | --tos)
+	--tos)
 		words='af11 af12 af13 af21 af22 af23 af31 af32 af33 af41
 			af42 af43 critical cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7
 			ef inetcontrol le lowcost lowdelay netcontrol
@@ -217,32 +223,30 @@ _sockcat_values() {
 	--mode)
 		words='600 660 666'
 		;;
-	-X | --proxy-type)
+	--proxy-type)
 		words='4 5 connect http socks4 socks5'
 		;;
 	--interface)
 		words=$(_sockcat_interfaces)
 		;;
-	-s | --source)
-		case " $given " in *' -U '* | *' --unixsock '*)
-			_sockcat_files ;;
-		esac
+	--source)
+		! _sockcat_given --unixsock || _sockcat_files
 		return
 		;;
-	-c | --sh-exec | --exec)
+	--sh-exec | --exec)
 		_sockcat_reply < <(compgen -c -- "$cur" | sort -u)
 		return
 		;;
 	--allowfile | --denyfile | --port-file | --proxy-auth-file | \
-	-o | --output | --hex-dump | unix:)
+	--output | --hex-dump | unix:)
 		_sockcat_files
 		return
 		;;
-	--forward | --allow | --deny | -x | --proxy)
+	--forward | --allow | --deny | --proxy)
 		_sockcat_reply < <(compgen -A hostname -- "$cur")
 		[ "$1" != --forward ] || words='udp: unix:'
 		;;
-	-p | --source-port | *:)
+	--source-port | *:)
 		_sockcat_reply < <(compgen -A service -- "$cur")
 		return
 		;;
@@ -252,27 +256,22 @@ _sockcat_values() {
 
 # _sockcat_operand N: a path, or the N-th of host and port.
 _sockcat_operand() {
-	local listen=
-
-	case " $given " in *' -U '* | *' --unixsock '*)
+	if _sockcat_given --unixsock; then
 		[ "$1" -gt 1 ] || _sockcat_files
 		return
-		;;
-	esac
-	case " $given " in *' -l '* | *' --listen '*)
-		listen=1 ;;
-	esac
+	fi
 	if [ "$1" -eq 1 ]; then
 		_sockcat_reply < <(compgen -A hostname -- "$cur")
 	fi
-	if [ "$1" -eq 2 ] || { [ "$1" -eq 1 ] && [ -n "$listen" ]; }; then
+	if [ "$1" -eq 2 ] ||
+	    { [ "$1" -eq 1 ] && _sockcat_given --listen; }; then
 		_sockcat_reply < <(compgen -A service -- "$cur")
 	fi
 }
 
 _sockcat() {
-	local cur=${COMP_WORDS[COMP_CWORD]} given='' value='' options=''
-	local i word operands=0 only_operands=
+	local cur=${COMP_WORDS[COMP_CWORD]} given=() value='' options=''
+	local i word operands=0 only_operands='' other_side=0
 
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -284,6 +283,10 @@ _sockcat() {
 			# And at =; after --keepalive it is not known.
 			value=${value:-=}
 		elif [ -n "$value" ]; then
+			case $value$word in
+			--forwardunix | --forwardunix:* | --forward@*)
+				other_side=2 ;;
+			esac
 			value=
 		elif [ -n "$only_operands" ]; then
 			operands=$((operands + 1))
