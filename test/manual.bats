@@ -610,7 +610,7 @@ unix	serve	sockcat -lkeU --mode 600 ./socket
 unix	ask	echo hello | sockcat -U ./socket
 picked	listen	sockcat -lv localhost 0
 patient	ask	sockcat --no-shutdown -w 10 server 4000 < file
-late	ask	sockcat -w 5 server 4000 < request > answer || echo "failed: $?"
+late	ask	sockcat --max-time 5 server 4000 < request > answer || echo "failed: $?"
 house	demo	make demo
 house	check	make check
 house	install	make install
@@ -1100,6 +1100,11 @@ both_follow() {
 	[ "$status" -eq 0 ]
 	[ "${lines[-1]}" = "failed: 124" ]
 	[ ! -s answer ]
+
+	peer_py half stall.py --send half
+	run limited "$(cmd ask)"
+	[ "${lines[-1]}" = "failed: 124" ]
+	[ "$(<answer)" = half ]
 
 	echo reply >page
 	listen_with page srv 0
