@@ -957,6 +957,7 @@ both_follow() {
 }
 
 @test "examples: servers that answer as they should" {
+	need_bulk
 	driver=health
 	need redis-server
 	printf 'HTTP/1.0 200 OK\r\n\r\n' >page
@@ -974,6 +975,7 @@ both_follow() {
 }
 
 @test "examples: a database behind a forward, watched, and slowed down" {
+	need_bulk
 	need redis-server redis-cli
 	start db redis-server --port 0 --unixsocket redis.sock --save ''
 	wait_line db.out 'eady to accept connections' 20
