@@ -4921,6 +4921,7 @@ struct sum {
 static struct { /* main writes the first two */
 	bool wanted, stats;
 	bool many;              /* peers: -v has a line for each */
+	bool blind;             /* commands have the sockets themselves */
 	long long size;         /* of the file that is sent; 0: not known */
 	atomic_llong connected; /* a client: in so many ns; 0: it is not */
 	atomic_llong since;     /* the first came; 0: nobody did */
@@ -5110,7 +5111,7 @@ static void watch_sum(struct sum *t)
 		session_sum(s, t);
 	t->span = value(&watch.since) > 0 ? now() - value(&watch.since) : 0;
 	pthread_mutex_unlock(&watch.lock);
-	t->bytes_known = true;
+	t->bytes_known = t->bytes_known || !watch.blind;
 	if (watch.many || t->peers > 1)
 		t->rtt = 0;
 }
@@ -5215,11 +5216,11 @@ static void bar_text(const struct sum *t, double rate, char *text, size_t size)
 	char one[32], two[32];
 	size_t n = 0;
 
-	if (watch.size > 0)
+	if (watch.size > 0 && left >= 0) /* a file that grows has no size */
 		n = (size_t)snprintf(text, size, "sent %s of %s (%d%%), ",
 			size_text((double)sent, one),
 			size_text((double)watch.size, two),
-			left <= 0 ? 100 : (int)(sent * 100 / watch.size));
+			(int)(sent * 100 / watch.size));
 	else if (sent > 0)
 		n = (size_t)snprintf(
 			text, size, "sent %s, ", size_text((double)sent, one));
@@ -5246,14 +5247,14 @@ _Noreturn static void *bar_run(void *arg)
 	double rate;
 
 	(void)arg;
-	for (unsigned int n = 0;; pause_for(SECOND / BAR_DRAWN)) {
+	for (unsigned int n = 1;; pause_for(SECOND / BAR_DRAWN)) {
 		watch_sum(&t);
 		if (t.now == 0 || t.bytes[RECEIVED] + t.bytes[SENT] == 0) {
 			bar_hide(false);
 			continue;
 		}
 		last = &past[n < BAR_PAST ? 0 : n % BAR_PAST];
-		rate = n == 0 || t.span <= last->at
+		rate = t.span <= last->at
 			? 0
 			: (double)(t.bytes[RECEIVED] + t.bytes[SENT] -
 				  last->bytes) *
@@ -6238,8 +6239,8 @@ static int relay_failed(struct relay *r, const char *what, int error)
 	bool udp = !r->stream && sock_name(r->fd).sa.sa_family != AF_UNIX;
 	int64_t lost;
 
-	/* What was refused may be sent and not counted yet. */
-	for (int i = 0; i < 50 && udp && flow_held(&r->up) > 0; i++)
+	/* What is on its way may have been sent and not be counted yet. */
+	for (int i = 0; i < 50 && flow_held(&r->up) > 0; i++)
 		pause_for(MS);
 	lost = relay_undelivered(r, 0);
 	r->error = error;
@@ -12605,7 +12606,7 @@ static void print_help(FILE *out)
 				1;
 	}
 	fputs("\n\nTimes: seconds, or 200ms, 5m, 1h.  Sizes: bytes, or 64k, "
-	      "1M, 2G.  Examples:\n"
+	      "1M, 1G.  Examples:\n"
 	      "  sockcat -lke 4000                      an echo service\n"
 	      "  sockcat -l 4000 >file                  receive a file ...\n"
 	      "  sockcat host 4000 <file                ... and send it\n"
@@ -12718,6 +12719,7 @@ static void watch_start(const struct options *o)
 
 	watch.many = o->keep;
 	watch.stats = o->stats;
+	watch.blind = o->command && !o->stats;
 	watch.wanted = o->stats || o->progress || (messages.json && !o->zero) ||
 		(o->keep && messages.loudness > 0);
 	if (sends && fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&

@@ -617,6 +617,7 @@ hex() {
 }
 
 @test "copies: raw, in hexadecimal, and behind what is there" {
+	need_bulk
 	rows nc.traditional -o
 	rows ncat --append-output --hex-dump -o --output
 	local option

@@ -259,6 +259,7 @@ ONE" ]
 }
 
 @test "20 MB both ways at the same time" {
+	need_bulk
 	random_file "$T/data" 20M
 	for kind in "${streams[@]}"; do
 		serve "$kind" srv -c cat
@@ -821,6 +822,7 @@ three" ]
 }
 
 @test "20 MB of output are whole though the request was not read" {
+	need_bulk
 	random_file "$T/data" 20M
 	for name in tcp unix; do
 		serve "$name" "srv$name" -kc 'cat "$T/data"'
@@ -836,6 +838,7 @@ three" ]
 }
 
 @test "... without -k, and the status is the command's" {
+	need_bulk
 	random_file "$T/data" 20M
 	for kind in "${streams[@]}"; do
 		serve "$kind" srv -c 'cat "$T/data"; exit 8'
@@ -1347,6 +1350,7 @@ Bound on ::1 $PORT" ]
 }
 
 @test "... until then it changes nothing" {
+	need_bulk
 	random_file "$T/data" 20M
 	limit=(--idle-timeout 60)
 	for kind in "${streams[@]}"; do
@@ -1372,6 +1376,7 @@ Bound on ::1 $PORT" ]
 }
 
 @test "... a late answer to a request that is not read is whole" {
+	need_bulk
 	random_file "$T/data" 20M
 	for name in tcp unix; do
 		serve "$name" "srv$name" --idle-timeout 60 \

@@ -503,7 +503,7 @@ unix	serve	sockcat -lkeU --mode 600 ./socket
 unix	ask	echo hello | sockcat -U ./socket
 picked	listen	sockcat -lv localhost 0
 patient	ask	sockcat --no-shutdown -w 10 server 4000 < file
-late	ask	sockcat -w 5 server 4000 < request > answer || echo "failed: $?"
+late	ask	sockcat --max-time 5 server 4000 < request > answer || echo "failed: $?"
 house	demo	make demo
 house	check	make check
 house	install	make install
@@ -850,6 +850,7 @@ both_follow() {
 }
 
 @test "examples: servers that answer as they should" {
+	need_bulk
 	driver=health
 	need redis-server
 	printf 'HTTP/1.0 200 OK\r\n\r\n' >page
@@ -867,6 +868,7 @@ both_follow() {
 }
 
 @test "examples: a database behind a forward, watched, and slowed down" {
+	need_bulk
 	need redis-server redis-cli
 	start db redis-server --port 0 --unixsocket redis.sock --save ''
 	wait_line db.out 'eady to accept connections' 20
@@ -993,6 +995,11 @@ both_follow() {
 	[ "$status" -eq 0 ]
 	[ "${lines[-1]}" = "failed: 124" ]
 	[ ! -s answer ]
+
+	peer_py half stall.py --send half
+	run limited "$(cmd ask)"
+	[ "${lines[-1]}" = "failed: 124" ]
+	[ "$(<answer)" = half ]
 
 	echo reply >page
 	listen_with page srv 0

@@ -108,7 +108,7 @@ def main():
     if "--accept" in flags:
         sockets[0].setblocking(True)
         c, _ = sockets[0].accept()
-        peer.say("accepted", c.recv(1000).decode("latin-1").strip())
+        peer.say("accepted", open(c.fileno()).readline().strip())
 
 
 main()
