@@ -45,7 +45,7 @@ def line(name, argument, levers, more):
     if argument != "-" and name != "keepalive":
         option += " " + VALUES.get(name, "5")
     if name in ("help", "version"):
-        option = ""  # they end the reading
+        option = ""  # They end the reading.
     operands = "127.0.0.1 1"
     if "U" in levers or name == "unixsock":
         operands = "x"
