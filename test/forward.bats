@@ -648,6 +648,7 @@ print(n, flush=True)
 	client_py cl rst.py --connect --mode read --bytes 1000000 "$PORT"
 	wait_line cl.out '^reset 1000000'
 	wait_line tgt.out '^sent [0-9]+ of 60000000 (Connection reset|Broken)' 25
+	wait_exit cl
 	stop fwd
 	target rst.py --mode read --bytes 1000000
 	forward -k 127.0.0.1 0
