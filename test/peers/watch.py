@@ -51,7 +51,10 @@ def wait_until_gone(c):
 def serve(c):
     peer.say("connected" if a.connect else "accepted")
     if a.send:
-        c.sendall(a.send.encode())
+        try:
+            c.sendall(a.send.encode())
+        except OSError:
+            pass                # gone already, see below
     if a.read:
         peer.say("read", len(peer.recv_exactly(c, a.read)))
     if a.fill:
