@@ -67,6 +67,8 @@ demo: sockcat
 SAN = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 CC_plain = $(CC)
 CFLAGS_plain = $(CFLAGS)
+# Its unit program and fuzzer run for a second, and take several to optimize.
+QUICK_plain = -O0
 CC_asan = $(CC)
 CFLAGS_asan = $(SAN) -fsanitize=address,undefined
 TIME_asan = 3
@@ -110,12 +112,12 @@ $(BUILD)/$(1)/sockcat: sockcat.c Makefile
 $(BUILD)/$(1)/unit: test/unit.c sockcat.c Makefile
 	@mkdir -p $$(@D)
 	$$(CC_$(1)) $(NEEDED) $(UNIT) $$(CPPFLAGS) $$(CFLAGS_$(1)) \
-		$$(LDFLAGS) -o $$@ test/unit.c
+		$$(QUICK_$(1)) $$(LDFLAGS) -o $$@ test/unit.c
 
 $(BUILD)/$(1)/fuzz: test/fuzz/fuzz.c sockcat.c Makefile
 	@mkdir -p $$(@D)
 	$$(CC_$(1)) $(NEEDED) $(UNIT) $$(CPPFLAGS) $$(CFLAGS_$(1)) \
-		$$(LDFLAGS) -o $$@ test/fuzz/fuzz.c
+		$$(QUICK_$(1)) $$(LDFLAGS) -o $$@ test/fuzz/fuzz.c
 endef
 
 # A build whose compiler or run-time library is missing is passed over, and
