@@ -1019,6 +1019,12 @@ static int write_text(int fd, char *text, size_t n)
 		: 0;
 }
 
+/* plural(n): what makes a noun fit the number before it. */
+static const char *plural(long long n)
+{
+	return n == 1 ? "" : "s";
+}
+
 /* printable(to, size, from): copy, with \xHH for what is not plain ASCII. */
 static char *printable(char *to, size_t size, const char *from)
 {
@@ -1268,12 +1274,6 @@ static int thread_need(void *(*run)(void *), void *arg)
 static int misuse(const char *what, const char *text, const char *wanted)
 {
 	return fail_as(MISUSED, "%s: \"%s\" is not %s", what, text, wanted);
-}
-
-/* plural(n): what makes a noun fit the number before it. */
-static const char *plural(long long n)
-{
-	return n == 1 ? "" : "s";
 }
 
 /* digits(text, base, limit, rest): the number at the start, -1 if none. */

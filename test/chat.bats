@@ -19,13 +19,7 @@ chat() {
 # enter NAME ARGS...: a sockcat with an open input that is in the chat srv: set
 # who to the name it has there.
 enter() {
-	local n name=$1
-	shift
-
-	n=$(grep -c ' joined$' "$T/srv.out") || :
-	feed "$name"
-	start_with - "$name" sockcat "$@"
-	wait_lines srv.out '^\* .* joined$' "$((n + 1))"
+	come_in srv.out '^\* .* joined$' "$@"
 	who=$(sed -n 's/^\* \(.*\) joined$/\1/p' "$T/srv.out" | tail -n 1)
 }
 

@@ -403,16 +403,21 @@ _line_or_dead() {
 	_has_lines "$2" "$3" 1 || ! alive "$1"
 }
 
-# join NAME ARGS...: a sockcat with an open input that the listener srv, which
-# runs with -v, has let in.
-join() {
-	local n name=$1
-	shift
+# come_in FILE REGEX NAME ARGS...: a sockcat with an open input, until the
+# listener has written one more line of that sort.
+come_in() {
+	local n file=$1 regex=$2 name=$3
+	shift 3
 
-	n=$(grep -c '^Connection received' "$T/srv.err") || :
+	n=$(grep -c "$regex" "$T/$file") || :
 	feed "$name"
 	start_with - "$name" sockcat "$@"
-	wait_lines srv.err '^Connection received' "$((n + 1))"
+	wait_lines "$file" "$regex" "$((n + 1))"
+}
+
+# join NAME ARGS...: ... that the listener srv, which runs with -v, has let in.
+join() {
+	come_in srv.err '^Connection received' "$@"
 }
 
 # pid_of NAME: print the process id.

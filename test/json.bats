@@ -215,6 +215,19 @@ event() {
 	event "$T/early.err" closed '.reason == "ended"'
 }
 
+@test "a command that has the socket itself: no counts, but with --stats" {
+	jlisten srv -k --exec cat 127.0.0.1 0
+	sockcat 127.0.0.1 "$PORT" <<<hello
+	wait_line srv.err '"closed"'
+	stop srv
+	event "$T/srv.err" statistics '(has("bytes_sent") | not) and .peers == 1'
+	jlisten counted -k --stats --exec cat 127.0.0.1 0
+	sockcat 127.0.0.1 "$PORT" <<<hello
+	wait_line counted.err '"closed"'
+	stop counted
+	event "$T/counted.err" statistics '.bytes_sent == 6'
+}
+
 @test "datagrams" {
 	jlisten srv -u -k -e 127.0.0.1 0
 	printf 12345 | sockcat --json -u -q 0.3 127.0.0.1 "$PORT" \
