@@ -324,6 +324,8 @@ erased=$'\r\033[K'
 	listen srv -d 127.0.0.1 0
 	on_terminal cl "$T/f" --rate 40k 127.0.0.1 "$PORT"
 	wait_line cl.out 'sent .* KiB of 976\.6 KiB \([0-9]+%\), [0-9.]+ (KiB|B)/s, [0-9]+:[0-9]{2}, [0-9]+:[0-9]{2} left' 20
+	# The rate is there from the first line on.
+	run ! grep -aq ', 0 B/s' "$T/cl.out"
 	stop cl
 	[ "$(tail -c 4 "$T/cl.out")" = "$erased" ]
 	stop srv
